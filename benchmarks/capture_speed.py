@@ -1,0 +1,108 @@
+"""Spans a second from page bytes to SQLite, against a floor in the same process; and the peak memory of the run.
+
+The floor is what no capture can do without: parse the same pages (orjson) and put the same bytes into SQLite with the
+same PRAGMAs and batch size. Run as `python -m benchmarks.capture_speed URL PAGES`; prints one JSON object.
+"""
+
+import json
+import os
+import resource
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import orjson
+
+from evalforge.common.clock import SystemClock
+from evalforge.common.config import read_settings
+from evalforge.storage.sqlite import SqliteStore
+from evalforge.wiring import capture
+
+ROUNDS = 5
+SEARCH = "/api/v2/llm-obs/v1/spans/events/search"
+
+
+def main() -> None:
+    """Measure and print."""
+    url, pages = sys.argv[1], int(sys.argv[2])
+    os.sched_setaffinity(0, {0})
+    with tempfile.TemporaryDirectory() as folder:
+        taken = [captured(url, Path(folder) / f"run-{number}.db") for number in range(ROUNDS)]
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        bodies = fetched(url, pages)
+        floors = [floor(bodies, Path(folder) / f"floor-{number}.db") for number in range(ROUNDS)]
+    spans = taken[0][1]
+    end_to_end, least = statistics.median(seconds for seconds, _ in taken), statistics.median(floors)
+    print(
+        json.dumps(
+            {
+                "spans": spans,
+                "span_bytes": sum(map(len, bodies)) // spans,
+                "spans_per_second": round(spans / end_to_end),
+                "floor_spans_per_second": round(spans / least),
+                "ratio": round(end_to_end / least, 2),
+                "peak_rss_mb": round(peak_mb),
+            }
+        )
+    )
+
+
+def captured(url: str, path: Path) -> tuple[float, int]:
+    """Seconds of processor time of one run into a new store, and the captures it made."""
+    settings = read_settings(
+        {
+            "EVALFORGE_DATADOG_URL": url,
+            "EVALFORGE_STORE": f"sqlite://{path}",
+            "EVALFORGE_HASH_KEY": "0123456789abcdef" * 4,
+            "EVALFORGE_PAGE_LIMIT": "1000",
+            "EVALFORGE_REQUESTS_PER_MINUTE": "1e9",
+            "DD_API_KEY": "bench",
+            "DD_APP_KEY": "bench",
+        }
+    )
+    with Path(os.devnull).open("wb") as log:
+        start = time.perf_counter()
+        run = capture(settings, log, lambda *_: None, lambda: False, SystemClock())
+        seconds = time.perf_counter() - start
+    assert run.outcome == "complete", run
+    return seconds, run.tally.captures_created
+
+
+def fetched(url: str, pages: int) -> list[bytes]:
+    """The bodies of all pages, already in memory: the floor pays for no network."""
+    bodies = []
+    for page in range(pages):
+        asked = {"data": {"attributes": {"page": {"cursor": str(page)}}}}
+        with urlopen(Request(url + SEARCH, data=json.dumps(asked).encode())) as answer:
+            bodies.append(answer.read())
+    return bodies
+
+
+def floor(bodies: list[bytes], path: Path) -> float:
+    """Seconds to parse the pages and insert the same bytes, one transaction a page."""
+    store = SqliteStore(path)
+    pragmas = {name: store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}  # noqa: SLF001
+    store.close()
+    connection = sqlite3.connect(path, isolation_level=None)
+    for name, value in pragmas.items():
+        connection.execute(f"PRAGMA {name} = {value}")
+    connection.execute("CREATE TABLE spans (id TEXT PRIMARY KEY, document BLOB)")
+    start = time.perf_counter()
+    for body in bodies:
+        items = orjson.loads(body)["data"]
+        size = len(body) // len(items)
+        rows = [(item["id"], body[number * size : (number + 1) * size]) for number, item in enumerate(items)]
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO spans VALUES (?, ?)", rows)
+        connection.execute("COMMIT")
+    seconds = time.perf_counter() - start
+    connection.close()
+    return seconds
+
+
+if __name__ == "__main__":
+    main()

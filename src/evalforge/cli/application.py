@@ -1,0 +1,48 @@
+"""The command tree and its help."""
+
+from typing import Annotated
+
+import typer
+
+from evalforge import __version__
+from evalforge.cli import capture, demo, rules, sanitize, stored
+
+WIDTH = {"max_content_width": 100}
+
+app = typer.Typer(
+    name="evalforge",
+    help="Turns failed LLM traces in Datadog into an actionable, PII-free backlog in your own store.",
+    epilog="New here? Start with: evalforge demo. Settings come from the environment; the README lists them.",
+    context_settings=WIDTH,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer with the flag's value
+    if wanted:
+        typer.echo(f"evalforge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", help="Show the version and stop.", is_eager=True, callback=_show_version)
+    ] = False,
+    debug: Annotated[  # noqa: ARG001 - read by `run_command`, before anything can fail
+        bool, typer.Option("--debug", help="Show a traceback when something fails (any place on the line).")
+    ] = False,
+) -> None: ...
+
+
+app.command("demo", short_help="See the loop work on recorded traffic. Needs no account and no keys.")(demo.demo)
+app.command("capture", short_help="Capture the failed traces of the last hours, once.")(capture.capture)
+app.add_typer(stored.captures, name="captures")
+app.add_typer(stored.runs, name="runs")
+app.add_typer(stored.dead_letters, name="dead-letters")
+app.command("rules", short_help="Show the failure rules, or try changed ones on a window.")(rules.rules)
+app.command("sanitize", short_help="See what the sanitiser makes of spans.")(sanitize.sanitize)
+app.command("sandbox", short_help="Run a local stand-in for Datadog.")(demo.sandbox)

@@ -1,0 +1,86 @@
+"""`evalforge rules`: the failure rules in force, and what a changed file would do."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evalforge.cli import terminal
+from evalforge.cli.capture import hours
+
+
+def rules(
+    check: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read a window once more and compare FILE with the rules in force.")
+    ] = None,
+    lookback: Annotated[str | None, typer.Option(metavar="TIME", help="The window of --check: 90m, 24h, 3d.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on a terminal too.")] = False,
+) -> int:
+    """Show the failure rules in force and the queries they compile to.
+
+    A rule is a query in Datadog's own search language with a type and a severity; EVALFORGE_RULES names a TOML file
+    that replaces the built-in rules. With --check FILE, see which traces a changed file would gain and lose before you
+    use it: it reads Datadog and writes nothing (exit code 3: the window was read only in part).
+    """
+    from evalforge import wiring
+    from evalforge.common.config import read_settings
+
+    settings = read_settings(lookback_hours=hours(lookback))
+    if check is None:
+        _show(settings, wiring.rules_in_force(settings))
+        return 0
+    from evalforge.common.clock import SystemClock
+
+    with terminal.stop_on_signal() as stop, terminal.log_and_progress(verbose=verbose, label="Comparing") as (log, bar):
+        result = wiring.check(settings, check, log, bar, stop.is_set, SystemClock(stop))
+    if terminal.out_is_terminal():
+        _show_check(result)
+    else:
+        terminal.print_json(result)
+    return 0 if result.coverage.state == "complete" else 3
+
+
+def _show(settings: Any, in_force: Any) -> None:
+    from evalforge import wiring
+    from evalforge.cli import tables
+
+    store = wiring.open_store_to_read(settings)
+    try:
+        queries = wiring.search_queries(settings, in_force, store.known_evaluators())
+    finally:
+        store.close()
+    if not terminal.out_is_terminal():
+        shown = [
+            {"name": one.name, "query": one.query, "type": one.type, "severity": one.severity, "server": one.server}
+            for one in in_force.rules
+        ]
+        terminal.print_json({"rules": shown, "queries": queries, "digest": in_force.digest})
+        return
+    screen = terminal.console()
+    table = tables.grid(None, "Severity", "Type", "Rule", "Query")
+    for one in in_force.rules:
+        table.add_row(tables.severity(one.severity), one.type, one.name, one.query + ("" if one.server else "  (local)"))
+    screen.print(table)
+    screen.print("\n(local): judged on fetched spans only, not asked of the server.\n")
+    for query in queries:
+        screen.print(f"Sent as filter.query, with the evaluator names known now:\n  {query}")
+
+
+def _show_check(result: Any) -> None:
+    from evalforge.cli import tables
+
+    screen = terminal.console()
+    for title, verdicts in (
+        ("Gained", result.gained),
+        ("Lost", result.lost),
+        ("Other type or severity", result.retyped),
+    ):
+        if verdicts:
+            screen.print(tables.verdicts_table(f"{title} ({len(verdicts)})", verdicts))
+            screen.print()
+    span = f"{tables.when(result.window.start)} to {tables.when(result.window.end)}"
+    screen.print(f"{result.failing_now} traces fail now, {result.failing_then} would fail ({span}). Nothing was written.")
+    if not (result.gained or result.lost or result.retyped):
+        screen.print("Both sets of rules judge every trace of this window alike.")
+    for reason in result.coverage.reasons:
+        screen.print(f"Read only in part: {reason}")

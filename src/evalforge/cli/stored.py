@@ -1,0 +1,188 @@
+"""`evalforge captures`, `runs` and `dead-letters`: what the store holds. They need the store and nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evalforge.cli import terminal
+
+if TYPE_CHECKING:
+    from evalforge.common.config import Settings
+    from evalforge.storage.sqlite import SqliteStore
+
+ROWS_ON_A_TERMINAL = 50
+
+captures = typer.Typer(help="The captures: one for each failing trace.", no_args_is_help=True, rich_markup_mode=None)
+runs = typer.Typer(help="The runs: what each read, decided and wrote.", no_args_is_help=True, rich_markup_mode=None)
+dead_letters = typer.Typer(help="Spans that could not be captured.", no_args_is_help=True, rich_markup_mode=None)
+
+
+class Format(StrEnum):
+    """How to print a list."""
+
+    table = "table"
+    jsonl = "jsonl"
+
+
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="table (default on a terminal) or jsonl (default in a pipe).")
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help=f"At most this many. Default: {ROWS_ON_A_TERMINAL} in a table, all as jsonl.")
+]
+
+
+@captures.command("list")
+def list_captures(
+    format: FormatOption = None,  # noqa: A002 - the flag's name is a contract
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Failed since: 24h, 7d or 2026-11-23T10:00:00Z.")
+    ] = None,
+    service: Annotated[str | None, typer.Option(help="Only this service.")] = None,
+    type: Annotated[str | None, typer.Option(help="Only this failure type.")] = None,  # noqa: A002
+    severity: Annotated[str | None, typer.Option(help="Only this severity: critical, high, medium or low.")] = None,
+    limit: LimitOption = None,
+) -> None:
+    """List captures, newest failure first."""
+    from evalforge.cli import tables
+    from evalforge.common.clock import SystemClock, timestamp
+    from evalforge.models import FAILURE_TYPES, SEVERITIES
+    from evalforge.ports import CaptureFilter
+
+    _one_of("--type", type, FAILURE_TYPES)
+    _one_of("--severity", severity, SEVERITIES)
+    start = timestamp(terminal.moment(since, "--since", SystemClock().now())) if since is not None else None
+    wanted = CaptureFilter(since=start, service=service, type=type, severity=severity)
+    with _store() as (store, settings):
+        if _as_json(format):
+            for one in store.list_captures(wanted, limit):
+                terminal.print_json(one)
+            return
+        shown = list(store.list_captures(wanted, limit or ROWS_ON_A_TERMINAL))
+        if shown:
+            terminal.console().print(tables.captures_table(shown))
+        _footer(len(shown), store.count_captures(wanted), "capture")
+        terminal.note(_how_sure(store, settings))
+
+
+@captures.command("show")
+def show_capture(trace_id: Annotated[str, typer.Argument(help="The id of the trace.")]) -> None:
+    """Show one capture: what failed, why, and the link to the trace in Datadog. JSON in a pipe."""
+    from evalforge.cli import tables
+    from evalforge.common.errors import ConfigurationError
+    from evalforge.ports import CaptureFilter
+
+    with _store() as (store, settings):
+        found = store.captures_of([trace_id]).get(trace_id)
+        if found is None:
+            stored = store.count_captures(CaptureFilter())
+            raise ConfigurationError(
+                f"TRACE_ID={trace_id[:80]}: no such capture among the {stored} in {settings.store_path}; "
+                "see evalforge captures list"
+            )
+    if not terminal.out_is_terminal():
+        terminal.print_json(found)
+        return
+    for table in tables.capture_details(found):
+        terminal.console().print(table)
+    terminal.note("\nThe whole capture as JSON: evalforge captures show TRACE_ID | cat")
+
+
+@runs.command("list")
+def list_runs(format: FormatOption = None, limit: LimitOption = None) -> None:  # noqa: A002
+    """List runs, newest first."""
+    from evalforge.cli import tables
+
+    with _store() as (store, settings):
+        if _as_json(format):
+            for run in store.list_runs(limit):
+                terminal.print_json(run)
+            return
+        found = list(store.list_runs())
+        shown = found[: limit or ROWS_ON_A_TERMINAL]
+        if shown:
+            terminal.console().print(tables.runs_table(shown))
+        _footer(len(shown), len(found), "run")
+        if not found:
+            terminal.note(_how_sure(store, settings))
+
+
+@runs.command("show")
+def show_run(run_id: Annotated[str, typer.Argument(help="The id of the run.")]) -> None:
+    """Show the report of one run. JSON in a pipe."""
+    from evalforge.cli import tables
+    from evalforge.common.errors import ConfigurationError
+
+    with _store() as (store, settings):
+        run = store.run(run_id)
+    if run is None:
+        raise ConfigurationError(f"RUN_ID={run_id[:80]}: no such run in {settings.store_path}; see evalforge runs list")
+    if terminal.out_is_terminal():
+        terminal.console().print(tables.run_report(run))
+    else:
+        terminal.print_json(run)
+
+
+@dead_letters.command("list")
+def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) -> None:  # noqa: A002
+    """List the spans that could not be captured: ids, reason and shape, never their text."""
+    from evalforge.cli import tables
+
+    with _store() as (store, settings):
+        if _as_json(format):
+            for letter in store.list_dead_letters(limit):
+                terminal.print_json(letter)
+            return
+        shown = list(store.list_dead_letters(limit or ROWS_ON_A_TERMINAL))
+        if shown:
+            terminal.console().print(tables.dead_letters_table(shown))
+        _footer(len(shown), store.count_dead_letters(), "dead letter")
+        if not shown:
+            terminal.note(_how_sure(store, settings))
+
+
+@contextmanager
+def _store() -> Iterator[tuple["SqliteStore", "Settings"]]:
+    from evalforge import wiring
+    from evalforge.common.config import read_settings
+
+    settings = read_settings()
+    store = wiring.open_store_to_read(settings)
+    try:
+        yield store, settings
+    finally:
+        store.close()
+
+
+def _as_json(wanted: Format | None) -> bool:
+    return wanted is Format.jsonl or (wanted is None and not terminal.out_is_terminal())
+
+
+def _one_of(flag: str, value: str | None, accepted: Any) -> None:
+    from evalforge.common.errors import ConfigurationError
+
+    if value is not None and value not in accepted:
+        raise ConfigurationError(f"{flag}={value}: accepted is one of {', '.join(accepted)}")
+
+
+def _footer(shown: int, total: int, noun: str) -> None:
+    plural = noun if total == 1 else f"{noun}s"
+    rest = f" (the first {shown}; more with --limit)" if shown < total else ""
+    terminal.note(f"\n{total:,} {plural}{rest}.")
+
+
+def _how_sure(store: "SqliteStore", settings: "Settings") -> str:
+    """What the last run read, so that an empty list is not taken for a healthy app."""
+    from evalforge.cli import tables
+
+    if store.path is None:
+        return f"There is no store at {settings.store_path} yet: run evalforge capture, or evalforge demo."
+    last = next(store.list_runs(1), None)
+    if last is None:
+        return "Nothing was captured yet: run evalforge capture."
+    window = f"{tables.when(last.window.start)} to {tables.when(last.window.end)}"
+    reasons = "".join(f"; {reason}" for reason in last.coverage.reasons)
+    return f"The last run read {window}: {last.outcome}{reasons}."

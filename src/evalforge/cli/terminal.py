@@ -1,0 +1,115 @@
+"""What every command shares of the terminal: is a person looking, progress, signals, durations, JSON lines."""
+
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import msgspec
+
+from evalforge.common.errors import ConfigurationError
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhd])\Z")
+NARROWEST = 100
+
+
+def out_is_terminal() -> bool:
+    """Whether a person reads stdout."""
+    return sys.stdout.isatty()
+
+
+def err_is_terminal() -> bool:
+    """Whether a person sees stderr."""
+    return sys.stderr.isatty()
+
+
+def print_json(noun: Any) -> None:
+    """One JSON object on one line."""
+    sys.stdout.buffer.write(msgspec.json.encode(noun) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def note(text: str) -> None:
+    """A line for the person, apart from the data."""
+    print(text, file=sys.stderr)
+
+
+def console(*, stderr: bool = False) -> Any:
+    """A rich console; in a pipe wide enough that no id is cut."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    plain = Console(file=stream, highlight=False, markup=False, soft_wrap=False)
+    if not stream.isatty():
+        return Console(file=stream, highlight=False, markup=False, width=200)
+    return plain if plain.width >= NARROWEST else Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+
+
+def duration(text: str, flag: str) -> timedelta:
+    """`90m`, `24h`, `3d`. Raises ConfigurationError naming the flag."""
+    found = DURATION.match(text.strip())
+    if found is None or float(found[1]) == 0:
+        raise ConfigurationError(f"{flag}={text}: accepted is a time such as 90m, 24h or 3d")
+    return timedelta(**{UNITS[found[2]]: float(found[1])})
+
+
+def moment(text: str, flag: str, now: datetime) -> datetime:
+    """An ISO 8601 time with a zone, or a duration before now. Raises ConfigurationError naming the flag."""
+    if DURATION.match(text.strip()):
+        return now - duration(text, flag)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise ConfigurationError(f"{flag}={text}: accepted is 24h, 7d or a time with its zone, 2026-11-23T10:00:00Z")
+    return parsed.astimezone(UTC)
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set, so that a run commits, gives its lease back and says so."""
+    stop = threading.Event()
+
+    def obey(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, obey) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def log_and_progress(*, verbose: bool, label: str) -> Iterator[tuple[IO[bytes], Any]]:
+    """Where log lines go and what is told of progress: a bar on a terminal, log lines in a pipe or with --verbose."""
+    with ExitStack() as stack:
+        if verbose or not err_is_terminal():
+            yield sys.stderr.buffer, lambda *_: None
+            return
+        sink = stack.enter_context(Path("/dev/null").open("wb"))
+        yield sink, stack.enter_context(progress_bar(label))
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Any]:
+    """A bar on stderr that takes (spans seen, captures, fraction)."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=1.0, counts="")
+
+        def show(spans_seen: int, captures: int, fraction: float) -> None:
+            bar.update(task, completed=fraction, counts=f"{spans_seen:,} spans, {captures:,} failing traces")
+
+        yield show

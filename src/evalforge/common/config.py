@@ -1,0 +1,219 @@
+"""The only reader of the environment: typed settings, secrets masked, refusals that name setting, value and choice."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from platformdirs import user_data_path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from evalforge.common.errors import ConfigurationError
+
+SECRETS = ("DD_API_KEY", "DD_APP_KEY", "EVALFORGE_HASH_KEY")
+SECRET_MANAGER_NAME = re.compile(r"projects/[^/]+/secrets/[^/]+/versions/[^/]+\Z")
+OTHER_NAMES = {"DATADOG_API_KEY": "DD_API_KEY", "DATADOG_APP_KEY": "DD_APP_KEY", "DATADOG_SITE": "DD_SITE"}
+"""Names of Datadog's own tools that mean the same."""
+LARGEST_SECRET_FILE = 65_536
+LONGEST_VALUE_SHOWN = 200
+HASH_KEY_BYTES = 32
+MAX_LOOKBACK_HOURS = 72.0
+"""Further back is a backfill (design, "One run", step 2)."""
+
+
+def _comma_list(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _long_enough(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value().encode()) < HASH_KEY_BYTES:
+        raise ValueError("too short")
+    return key
+
+
+def _site(site: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", site):
+        raise ValueError("no site")
+    return site
+
+
+def _base_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("no base URL")
+    return url.rstrip("/")
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """What the environment says. Each field's description is what is accepted, for messages and documents alike."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    api_key: SecretStr | None = Field(None, alias="DD_API_KEY", description="a Datadog API key")
+    app_key: SecretStr | None = Field(
+        None, alias="DD_APP_KEY", description="a Datadog application key with the permission llm_observability_read"
+    )
+    site: Annotated[str, AfterValidator(_site)] = Field(
+        "datadoghq.com", alias="DD_SITE", description="a Datadog site such as datadoghq.eu or us5.datadoghq.com"
+    )
+    datadog_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        None, alias="EVALFORGE_DATADOG_URL", description="an http or https URL without credentials, query or fragment"
+    )
+    store: str | None = Field(None, alias="EVALFORGE_STORE", description="sqlite:///absolute/path.db")
+    ml_apps: CommaList = Field((), alias="EVALFORGE_ML_APPS", description="names of ml_apps with commas between them")
+    scope: str | None = Field(None, alias="EVALFORGE_SCOPE", description="a Datadog query such as service:support-api")
+    evaluators: CommaList = Field(
+        (), alias="EVALFORGE_EVALUATORS", description="names of evaluators with commas between them"
+    )
+    lookback_hours: float = Field(
+        24.0, alias="EVALFORGE_LOOKBACK_HOURS", gt=0, le=MAX_LOOKBACK_HOURS, description="hours, above 0 and at most 72"
+    )
+    quality_threshold: float = Field(
+        0.5, alias="EVALFORGE_QUALITY_THRESHOLD", allow_inf_nan=False, description="a number"
+    )
+    quality_evaluators: CommaList = Field(
+        ("quality", "quality_score"),
+        alias="EVALFORGE_QUALITY_EVALUATORS",
+        description="names of score evaluators with commas between them",
+    )
+    rules: Path | None = Field(None, alias="EVALFORGE_RULES", description="a path to a TOML file of failure rules")
+    hash_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        None, alias="EVALFORGE_HASH_KEY", description="at least 32 bytes, kept secret"
+    )
+    text: Literal["withhold"] = Field(
+        "withhold",
+        alias="EVALFORGE_TEXT",
+        description="withhold (redact comes with a later version's text engine)",
+    )
+    page_limit: int = Field(
+        100, alias="EVALFORGE_PAGE_LIMIT", ge=1, le=5000, description="a whole number from 1 to 5000"
+    )
+    requests_per_minute: Positive = Field(200.0, alias="EVALFORGE_REQUESTS_PER_MINUTE", description="a number above 0")
+    max_calls: Positive = Field(2500.0, alias="EVALFORGE_MAX_CALLS", description="a number above 0")
+    deadline_seconds: Positive = Field(
+        810.0, alias="EVALFORGE_DEADLINE_SECONDS", description="a number of seconds above 0"
+    )
+    lease_seconds: Positive = Field(120.0, alias="EVALFORGE_LEASE_SECONDS", description="a number of seconds above 0")
+    scan: Literal["failures", "all"] = Field("failures", alias="EVALFORGE_SCAN", description="failures or all")
+    on_cloud_run: bool = Field(default=False, alias="K_SERVICE", description="set by Cloud Run")
+
+    @property
+    def base_url(self) -> str:
+        """Where Datadog's API is."""
+        return self.datadog_url or f"https://api.{self.site}"
+
+    @property
+    def store_path(self) -> Path:
+        """The embedded store's file. Raises ConfigurationError where the store named is none that can be used."""
+        if self.on_cloud_run:
+            raise ConfigurationError(
+                "EVALFORGE_STORE: an sqlite store on Cloud Run (K_SERVICE is set) is lost with the instance; "
+                "run elsewhere until the Firestore store arrives"
+            )
+        if self.store is None:
+            return data_folder() / "evalforge.db"
+        scheme, separator, path = self.store.partition("://")
+        if scheme == "firestore" and separator:
+            raise ConfigurationError(
+                f"EVALFORGE_STORE={self.store}: Firestore comes with a later version; accepted is {_accepted('store')}"
+            )
+        if scheme != "sqlite" or not separator or not Path(path).is_absolute() or "\0" in path:
+            raise ConfigurationError(f"EVALFORGE_STORE={self.store}: accepted is {_accepted('store')}")
+        return Path(path)
+
+    def required(self, *fields: str) -> None:
+        """Raises ConfigurationError naming the first of these fields that is not set."""
+        for name in fields:
+            if getattr(self, name) is None:
+                setting = variable(name)
+                files = f" (or {setting}_FILE, the path of a file that holds it)" if setting in SECRETS else ""
+                raise ConfigurationError(f"{setting} is not set{files}; it takes {_accepted(name)}")
+
+
+def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
+    """The settings in `environ` (default: the process's), with `given` (by field) over them.
+
+    Raises ConfigurationError with the setting's name, its value unless secret, and what is accepted.
+    """
+    values: dict[str, object] = dict(_gathered(os.environ if environ is None else environ))
+    values.update({variable(name): value for name, value in given.items() if value is not None})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        shown = f"{name} (value not shown)" if name in SECRETS else f"{name}={_masked(values[name])}"
+        raise ConfigurationError(f"{shown}: accepted is {_descriptions()[name]}") from None
+
+
+def data_folder() -> Path:
+    """The user's folder for EvalForge's data, made if need be. Raises ConfigurationError where it cannot be."""
+    try:
+        return user_data_path("evalforge", ensure_exists=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the data folder {user_data_path('evalforge')} cannot be made: {error.strerror}; "
+            "set EVALFORGE_STORE=sqlite:///absolute/path.db, or HOME or XDG_DATA_HOME to a folder that can be written"
+        ) from None
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field of Settings."""
+    return str(Settings.model_fields[field].alias)
+
+
+def unknown_names(environ: Mapping[str, str] | None = None) -> list[str]:
+    """`EVALFORGE_` variables that mean nothing to this version: probably misspelt."""
+    known = set(_descriptions()) | {f"{secret}_FILE" for secret in SECRETS}
+    present = os.environ if environ is None else environ
+    return sorted(name for name in present if name.startswith("EVALFORGE_") and name not in known)
+
+
+def _gathered(environ: Mapping[str, str]) -> dict[str, Any]:
+    known = _descriptions()
+    found: dict[str, Any] = {}
+    for name, value in environ.items():
+        ours = OTHER_NAMES.get(name, name)
+        if ours in known and value.strip() and (ours == name or ours not in environ):
+            found[ours] = value.strip()
+    for secret in SECRETS:
+        path = environ.get(f"{secret}_FILE")
+        if path and secret not in found:
+            found[secret] = _secret_file(secret, Path(path))
+        if SECRET_MANAGER_NAME.match(str(found.get(secret, ""))):
+            raise ConfigurationError(
+                f"{secret} names a Secret Manager secret, which this version cannot read: "
+                f"mount the secret and set {secret}_FILE to its path"
+            )
+    if "K_SERVICE" in found:
+        found["K_SERVICE"] = True
+    return found
+
+
+def _secret_file(secret: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_SECRET_FILE).decode().strip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"{secret}_FILE={path}: the file cannot be read: {why}") from None
+    if not content:
+        raise ConfigurationError(f"{secret}_FILE={path}: the file is empty; it must hold {_descriptions()[secret]}")
+    return content
+
+
+def _masked(value: object) -> str:
+    return re.sub(r"//[^/@]*@", "//***@", str(value))[:LONGEST_VALUE_SHOWN]
+
+
+def _descriptions() -> dict[str, str]:
+    return {str(field.alias): str(field.description) for field in Settings.model_fields.values()}
+
+
+def _accepted(field: str) -> str:
+    return str(Settings.model_fields[field].description)

@@ -1,0 +1,60 @@
+"""The one tree of errors. Each says what is wrong, with which value, and what to do; the class gives the exit code.
+
+    EvalForgeError                1  anything unexpected
+    +- ConfigurationError         2  a setting, flag or file that cannot be used
+    |  +- RulesError              2  a rules file, with file, line and reason
+    |  +- StoreNewerThanCode      2  a store written by a later version
+    +- PartialRun                 3  work that ended early; what was read is kept
+    +- CredentialsRejected        4  Datadog refused the keys
+    +- LeaseHeld                  5  another run is at work
+    +- StoreError                 1  the store could not be read or written
+
+Messages hold settings, ids and counts. They never hold a key or text that a customer wrote.
+"""
+
+
+class EvalForgeError(Exception):
+    """Something unexpected happened."""
+
+    exit_code = 1
+
+
+class ConfigurationError(EvalForgeError):
+    """A setting, flag or file cannot be used."""
+
+    exit_code = 2
+
+
+class RulesError(ConfigurationError):
+    """A rules file cannot be used."""
+
+    def __init__(self, file: str, line: int | None, reason: str) -> None:
+        where = file if line is None else f"{file}:{line}"
+        super().__init__(f"{where}: {reason}")
+        self.file, self.line, self.reason = file, line, reason
+
+
+class StoreNewerThanCode(ConfigurationError):
+    """The store was written by a later version of EvalForge."""
+
+
+class PartialRun(EvalForgeError):
+    """The work ended before everything was read; what was read is kept."""
+
+    exit_code = 3
+
+
+class CredentialsRejected(EvalForgeError):
+    """Datadog refused the keys."""
+
+    exit_code = 4
+
+
+class LeaseHeld(EvalForgeError):
+    """Another run holds the lease."""
+
+    exit_code = 5
+
+
+class StoreError(EvalForgeError):
+    """The store could not be read or written."""

@@ -1,0 +1,202 @@
+"""The search of Datadog's LLM Observability Export API, page by page. Knows no rule and no store.
+
+Facts: datadog.md §1 (Export API), §3 (evaluator list), §4 (limits and known errors). The official client is not used:
+it loses a page over a missing `meta.page` and ignores `Retry-After`.
+"""
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from evalforge.common.clock import Clock
+from evalforge.common.errors import ConfigurationError, CredentialsRejected
+from evalforge.ingestion.attempts import Attempts, Limits, Reply, Request
+from evalforge.ingestion.decoding import NotJson, decode_json
+from evalforge.ingestion.models import Page
+from evalforge.ingestion.pacing import Pacer
+from evalforge.ingestion.pages import BrokenBody, PageEnvelope, split_page
+from evalforge.ingestion.search_errors import SearchInterrupted, SearchRefused
+from evalforge.models import RateLimit, Window
+
+SEARCH_PATH = "/api/v2/llm-obs/v1/spans/events/search"
+EVALUATORS_PATH = "/api/unstable/llm-obs/config/evaluators/custom"
+PERMISSION = "llm_observability_read"
+
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 400, 401, 403
+
+
+class Secret(Protocol):
+    """A string that no repr shows, like pydantic's SecretStr."""
+
+    def get_secret_value(self) -> str:
+        """The string itself."""
+
+
+class DatadogClient:
+    """A TraceSource over HTTP. For one thread; a context manager.
+
+    `deadline` is in seconds of `clock.monotonic()`; `random` gives numbers in [0, 1); `on_request` gets one event per
+    HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, elapsed_ms.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str | Secret,
+        app_key: str | Secret,
+        page_limit: int,
+        pacer: Pacer,
+        max_calls: int,
+        deadline: float,
+        clock: Clock,
+        random: Callable[[], float],
+        stop: Callable[[], bool] = lambda: False,
+        on_request: Callable[[dict[str, Any]], None] = lambda _: None,
+        attempt_timeout: float = 30.0,
+    ) -> None:
+        self._page_limit = page_limit
+        self._server = _without_credentials(base_url)
+        self._attempts = Attempts(
+            base_url=base_url.rstrip("/"),
+            headers=_headers(_key("DD_API_KEY", api_key), _key("DD_APP_KEY", app_key)),
+            limits=Limits(max_calls=max_calls, deadline=deadline, attempt_seconds=attempt_timeout),
+            pacer=pacer,
+            clock=clock,
+            random=random,
+            stop=stop,
+            on_request=on_request,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._attempts.close()
+
+    @property
+    def calls(self) -> int:
+        """HTTP attempts so far; each counts against the budget."""
+        return self._attempts.calls
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """The last usable word about the search's rate limit."""
+        return self._attempts.rate_limit
+
+    def search(self, query: str, window: Window, *, newest_first: bool = False) -> Iterator[Page]:
+        """Every page of one search. Raises CredentialsRejected; SearchInterrupted when it ends early; SearchRefused."""
+        asked: set[str] = set()
+        cursor: str | None = None
+        while True:
+            found = self._page(_search_body(query, window, newest_first, self._page_limit, cursor), cursor)
+            if found is None:
+                return
+            yield Page(items=found.items, timed_out=(found.status or "").lower() == "timeout")
+            if found.cursor_unusable:
+                raise SearchInterrupted("Datadog gave a cursor that is no text")
+            if found.cursor is None:
+                return
+            if found.cursor in asked:
+                raise SearchInterrupted("Datadog gave the same cursor twice")
+            cursor = found.cursor
+            asked.add(cursor)
+
+    def evaluator_names(self) -> frozenset[str]:
+        """The names of the org's custom evaluators. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
+        reply = self._attempts.ask(
+            Request(method="GET", path=EVALUATORS_PATH, read=_evaluator_names, paced_by_answer=False)
+        )
+        if reply.status == UNAUTHORIZED:
+            raise self._rejected(reply.status)
+        if reply.empty_org:
+            return frozenset()
+        if reply.value is None:
+            raise SearchRefused(reply.status, "the list of custom evaluators")
+        return reply.value
+
+    def _page(self, body: bytes, cursor: str | None) -> PageEnvelope | None:
+        """One page, or None for an org without any data."""
+        reply: Reply[PageEnvelope] = self._attempts.ask(
+            Request(method="POST", path=SEARCH_PATH, content=body, read=split_page, spans=lambda page: len(page.items))
+        )
+        if reply.status in (UNAUTHORIZED, FORBIDDEN):
+            raise self._rejected(reply.status)
+        if reply.empty_org and cursor is None:
+            return None
+        if reply.value is None and cursor is not None:
+            raise SearchInterrupted(f"Datadog refused to go on from its own cursor (HTTP {reply.status})")
+        if reply.value is None:
+            raise SearchRefused(reply.status, "the query" if reply.status == BAD_REQUEST else "the search")
+        return reply.value
+
+    def _rejected(self, status: int) -> CredentialsRejected:
+        key = "DD_API_KEY, then DD_APP_KEY" if status == UNAUTHORIZED else "DD_APP_KEY, then DD_API_KEY"
+        return CredentialsRejected(
+            f"{self._server} rejected the keys (HTTP {status}): check {key}; both must be of this site and "
+            f"the application key needs the permission {PERMISSION}"
+        )
+
+
+def _search_body(query: str, window: Window, newest_first: bool, limit: int, cursor: str | None) -> bytes:
+    """`filter` holds nothing else, because Datadog ignores the rest beside a query (facts: datadog.md §1)."""
+    attributes = {
+        "filter": {"from": window.start, "to": window.end, "query": query},
+        "page": {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor},
+        "sort": "-timestamp" if newest_first else "timestamp",
+    }
+    return msgspec.json.encode({"data": {"type": "spans", "attributes": attributes}})
+
+
+def _headers(api_key: str, app_key: str) -> dict[str, str]:
+    """`application/json` is what the OpenAPI specification, the official client and live clients send."""
+    return {
+        "DD-API-KEY": api_key,
+        "DD-APPLICATION-KEY": app_key,
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "User-Agent": "evalforge",
+    }
+
+
+def _key(setting: str, key: str | Secret) -> str:
+    text = key if isinstance(key, str) else key.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ConfigurationError(f"{setting} is empty or has characters that no key has (a line end, a space?)")
+    return text
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _evaluator_names(body: bytes) -> frozenset[str]:
+    """`data[].attributes.eval_name` in the official client's models; other names of the field are taken too."""
+    try:
+        listed = decode_json(body)
+    except NotJson as error:
+        raise BrokenBody(f"the list of evaluators is {error.reason}") from None
+    entries = listed.get("data") if isinstance(listed, dict) else listed
+    if not isinstance(entries, list):
+        raise BrokenBody("the list of evaluators has no data")
+    return frozenset(filter(None, map(_evaluator_name, entries)))
+
+
+def _evaluator_name(entry: Any) -> str | None:
+    if not isinstance(entry, dict):
+        return None
+    attributes = entry.get("attributes")
+    fields = attributes if isinstance(attributes, dict) else entry
+    found = (fields.get("eval_name"), fields.get("name"), entry.get("id"))
+    return next((name for name in found if isinstance(name, str) and name), None)

@@ -1,0 +1,43 @@
+"""Keeps a run's lease alive from a thread of its own, so that a slow answer of Datadog cannot let it lapse."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from evalforge.common.clock import Clock
+from evalforge.common.errors import LeaseHeld, StoreError
+from evalforge.models import Lease
+from evalforge.ports import LeaseStore
+
+RENEWALS_A_LEASE = 4
+"""Renewed at a quarter of its time (design, "One run", step 1)."""
+
+
+class Heartbeat:
+    """Renews the lease until the block ends, then gives it back.
+
+    A lease that was lost is noticed at the next commit, which carries the fence and is refused.
+    """
+
+    def __init__(self, store: LeaseStore, lease: Lease, clock: Clock, seconds: float) -> None:
+        self._store, self._lease, self._clock, self._seconds = store, lease, clock, seconds
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="evalforge-lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._done.set()
+        self._thread.join()
+        self._store.release_lease(self._lease)
+
+    def _beat(self) -> None:
+        while not self._done.wait(self._seconds / RENEWALS_A_LEASE):
+            try:
+                self._lease = self._store.renew_lease(self._lease, self._clock.now(), self._seconds)
+            except LeaseHeld:
+                return
+            except StoreError:
+                continue

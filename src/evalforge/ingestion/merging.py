@@ -1,0 +1,153 @@
+"""The capture law: many readings of a trace's spans, one capture (design, "What the words mean": capture).
+
+Within a run a merge is a join: commutative, associative, idempotent, so any order, split or duplicate of the spans
+gives the same capture. Between runs the later reading of a span replaces the earlier one. Signals are never removed.
+The backlog's `status` and `processed`, and `fetched_at`, stay as they were first stored.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from evalforge.ingestion.permalink import trace_url
+from evalforge.ingestion.signature import signature
+from evalforge.models import CapturedSpan, FailureCapture, Model, Redaction, Signal
+
+SPANS_KEPT = 24
+"""Failing spans kept of one trace: with 24 KB a span, a capture stays under Firestore's 1 MiB."""
+SIGNALS_KEPT = 200
+
+Part = TypeVar("Part", CapturedSpan, Signal)
+
+
+def merge(
+    stored: FailureCapture, read: FailureCapture, *, read_again: Callable[[str], bool] = lambda _: True
+) -> FailureCapture:
+    """One capture of two of the same trace; `read_again` tells which span ids this run had read before.
+
+    What is read for the first time in a run replaces what an earlier run stored of that span. Two versions read by one
+    run (Datadog's pages shift while they are read) are settled by the order of their encoded bytes, which depends on
+    nothing but the versions themselves.
+    """
+    spans = _united(stored.trace_payload.spans, read.trace_payload.spans, _span_key, read_again)
+    signals = _united(stored.signals, read.signals, _signal_key, read_again)
+    kept_spans, kept_signals, cut = keep_strongest(spans, signals)
+    facts = summarise(kept_spans, kept_signals)
+    first = _earliest(stored.failed_at, read.failed_at, facts["failed_at"])
+    last = _latest(stored.last_failed_at, read.last_failed_at, facts["last_failed_at"])
+    facts.update(failed_at=first, last_failed_at=last)
+    return msgspec.structs.replace(
+        stored,
+        **facts,
+        schema_version=read.schema_version,
+        signals=kept_signals,
+        fetched_at=min(stored.fetched_at, read.fetched_at),
+        datadog_site=read.datadog_site,
+        datadog_url=trace_url(read.datadog_site, stored.trace_id, first, last),
+        trace_payload=msgspec.structs.replace(stored.trace_payload, spans=kept_spans),
+        truncated=cut or stored.truncated or read.truncated,
+        redaction=Redaction(policy=read.redaction.policy, counts=redaction_counts(kept_spans)),
+    )
+
+
+def keep_strongest(
+    spans: Iterable[CapturedSpan], signals: Iterable[Signal]
+) -> tuple[tuple[CapturedSpan, ...], tuple[Signal, ...], bool]:
+    """Spans in order of start, signals strongest first, both cut to their caps; and whether anything was cut.
+
+    The spans kept are those with the strongest signals, then the earliest, then by span id.
+    """
+    ordered = sorted(signals, key=lambda signal: signal.strength)
+    rank: dict[str, int] = {}
+    for place, signal in enumerate(ordered):
+        rank.setdefault(signal.span_id, place)
+    by_strength = sorted(spans, key=lambda span: (rank.get(span.span_id, len(rank)), *_by_start(span)))
+    kept = tuple(sorted(by_strength[:SPANS_KEPT], key=_by_start))
+    cut = len(by_strength) > SPANS_KEPT or len(ordered) > SIGNALS_KEPT
+    return kept, tuple(ordered[:SIGNALS_KEPT]), cut
+
+
+def summarise(spans: Sequence[CapturedSpan], signals: Sequence[Signal]) -> dict[str, Any]:
+    """The fields of a capture that follow from its spans (in order of start) and signals (strongest first)."""
+    strongest = signals[0]
+    origin = origin_of(spans, signals)
+    by_origin = [origin, *(span for span in spans if span is not origin)]
+    cause = next((signal for signal in signals if signal.span_id == origin.span_id), strongest)
+    scores = [span.quality_score for span in spans if span.quality_score is not None]
+    starts = sorted(signal.started_at for signal in signals if signal.started_at is not None)
+    return {
+        "service_name": _first(span.service_name for span in by_origin),
+        "ml_app": _first(span.ml_app for span in by_origin),
+        "env": _first(span.env for span in by_origin),
+        "failure_type": strongest.type,
+        "severity": strongest.severity,
+        "signature": signature(origin, cause),
+        "origin_span_id": origin.span_id,
+        "quality_score": min(scores, default=None),
+        "status_code": _first(span.status_code for span in by_origin),
+        "failed_at": starts[0] if starts else None,
+        "last_failed_at": starts[-1] if starts else None,
+        "model": next((span.model for span in by_origin if span.model.name), origin.model or Model()),
+        "user_hash": _first(span.user_hash for span in spans),
+        "session_hash": _first(span.session_hash for span in spans),
+    }
+
+
+def redaction_counts(spans: Iterable[CapturedSpan]) -> dict[str, int]:
+    """How often the sanitiser acted over all these spans, by kind, in the order of the kinds' names."""
+    total: Counter[str] = Counter()
+    for span in spans:
+        total.update(span.redaction)
+    return dict(sorted(total.items()))
+
+
+def origin_of(spans: Sequence[CapturedSpan], signals: Sequence[Signal]) -> CapturedSpan:
+    """The failing span with no known failing descendant; of several, the one with the strongest signal."""
+    if len(spans) == 1:
+        return spans[0]
+    parents = {span.parent_id for span in spans}
+    leaves = [span for span in spans if span.span_id not in parents] or list(spans)
+    rank = {signal.span_id: place for place, signal in reversed(list(enumerate(signals)))}
+    return min(leaves, key=lambda span: (rank.get(span.span_id, len(signals)), *_by_start(span)))
+
+
+def _united(
+    stored: Iterable[Part], read: Iterable[Part], key: Callable[[Part], Hashable], read_again: Callable[[str], bool]
+) -> list[Part]:
+    """Both lists as one, each key once: the part read, unless this run had read its span before with a greater encoding."""
+    found = {key(part): part for part in stored}
+    for part in read:
+        known = found.get(key(part))
+        if known is None or not read_again(part.span_id) or _encoded(part) > _encoded(known):
+            found[key(part)] = part
+    return list(found.values())
+
+
+def _encoded(part: Part) -> bytes:
+    return msgspec.json.encode(part)
+
+
+def _span_key(span: CapturedSpan) -> str:
+    return span.span_id
+
+
+def _signal_key(signal: Signal) -> tuple[str, str, str]:
+    return signal.identity
+
+
+def _by_start(span: CapturedSpan) -> tuple[str, str]:
+    return span.started_at or "~", span.span_id
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _earliest(*moments: str | None) -> str | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _latest(*moments: str | None) -> str | None:
+    return max((moment for moment in moments if moment is not None), default=None)

@@ -1,0 +1,128 @@
+"""What Datadog sent. RAW: nothing outside `ingestion/` may import this module (import-linter holds it).
+
+A span is decoded tolerantly: whatever is odd is left for the sanitiser to withhold, never a reason to lose the span.
+Field facts: Datadog docs, LLM Observability Export API, `SpanData`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from evalforge.models import FailureType, RateLimit, Severity, Window
+
+PLAIN_ID = re.compile(r"[0-9a-fA-F]{1,64}\Z")
+"""Hex or decimal: the only form of id that is kept as it came."""
+
+MILLISECONDS_BELOW, MICROSECONDS_BELOW = 10**14, 10**17
+LATEST_NS = 253_402_300_799_000_000_000  # the end of the year 9999, past which no calendar time exists
+NS_PER_MS, NS_PER_US = 1_000_000, 1_000
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of `data[]`. `raw` is what was received; `attributes` may hold anything at all."""
+
+    raw: bytes
+    item: dict[str, Any]
+    attributes: dict[str, Any]
+    trace_id: str | None
+    span_id: str | None
+    start_ns: int | None
+    duration_ns: int | None
+    tags: tuple[tuple[str, str], ...]
+
+    def text(self, field: str) -> str | None:
+        """The attribute if it is text, else None."""
+        value = self.attributes.get(field)
+        return value if isinstance(value, str) else None
+
+    def tag(self, key: str) -> str | None:
+        """The first non-empty value of the tag, compared without regard to case."""
+        wanted = key.lower()
+        return next((value for name, value in self.tags if value and name.lower() == wanted), None)
+
+    @property
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """Evaluator name -> entry, for entries that are objects."""
+        found = self.attributes.get("evaluation")
+        if not isinstance(found, dict):
+            return {}
+        return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure rule that matched a span, over one evaluator or (None) over the span itself. Still raw."""
+
+    rule: str
+    type: FailureType
+    severity: Severity
+    evaluator: str | None = None
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of the search: each span's raw bytes apart, so that one bad span harms no other.
+
+    `timed_out` is Datadog's `meta.status: timeout`: the answer is partial.
+    """
+
+    items: tuple[bytes, ...]
+    timed_out: bool = False
+
+
+class TraceSource(Protocol):
+    """Where spans come from."""
+
+    def search(self, query: str, window: Window, *, newest_first: bool = False) -> Iterator[Page]:
+        """Every page of one search. Raises SearchInterrupted when it ends early, SearchRefused for HTTP 400."""
+
+    def evaluator_names(self) -> frozenset[str]:
+        """The names of the org's custom evaluators. Raises SearchInterrupted or SearchRefused."""
+
+    @property
+    def calls(self) -> int:
+        """HTTP attempts so far; each counts against the budget."""
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """What the last answer said of the rate limit."""
+
+
+def nanoseconds(start: object, duration: object) -> tuple[int | None, int | None]:
+    """Start and duration in ns. The unit is told from the start's magnitude: the API documents ns and sends ms.
+
+    Below 1e14 the start is in ms, below 1e17 in µs, else ns; the duration has the unit of its start
+    (facts: datadog.md §1, UNIT TRAP). None for what is no time: text, negatives, NaN, past the year 9999.
+    """
+    begin, length = _whole(start), _whole(duration)
+    if begin is None or begin <= 0:
+        return None, length
+    unit = NS_PER_MS if begin < MILLISECONDS_BELOW else NS_PER_US if begin < MICROSECONDS_BELOW else 1
+    scaled = None if length is None else length * unit
+    return (begin * unit if begin * unit <= LATEST_NS else None), scaled
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
+        return int(value)
+    if isinstance(value, float) and 0 <= value < 2**64:
+        return int(value)
+    return value if isinstance(value, int) and 0 <= value < 2**64 else None
+
+
+def plain_id(value: object) -> str | None:
+    """The id as text if it is hex or decimal, else None."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**128:
+        return str(value)
+    return value if isinstance(value, str) and PLAIN_ID.match(value) else None
+
+
+def split_tags(tags: object) -> tuple[tuple[str, str], ...]:
+    """`k:v` strings split at the first colon; what is no string is left out (the sanitiser withholds it)."""
+    if isinstance(tags, Mapping):
+        return tuple((key, value) for key, value in tags.items() if isinstance(value, str))
+    if not isinstance(tags, list):
+        return ()
+    return tuple((key, value) for key, _, value in (tag.partition(":") for tag in tags if isinstance(tag, str)))

@@ -1,0 +1,141 @@
+"""From pages of raw spans to captures: decode, drop what was read before, classify, sanitise, gather by trace.
+
+Pure but for what it remembers of its own run: a keyless 64-bit hash of each span id and of each span's bytes, so that
+a span which Datadog's shifting pages show twice is known again (about 150 bytes a span).
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from evalforge.ingestion.decoding import UndecodableSpan, decode_span, shape_of
+from evalforge.ingestion.failure_rules import RuleSet
+from evalforge.ingestion.merging import merge
+from evalforge.ingestion.models import Finding, Page, Span
+from evalforge.ingestion.pii_checks import evaluator as is_evaluator_name
+from evalforge.ingestion.pii_sanitizer import SanitizationFailed, Sanitizer
+from evalforge.models import DeadLetter, FailureCapture
+
+NO_FAILURE = "no_failure"
+DUPLICATE = "duplicate"
+OTHER_ML_APP = "other_ml_app"
+
+
+@dataclass
+class Gathered:
+    """What was read since the last commit, and the counts of the spans behind it."""
+
+    captures: dict[str, FailureCapture] = field(default_factory=dict)
+    dead_letters: dict[str, DeadLetter] = field(default_factory=dict)
+    excluded_traces: dict[str, str] = field(default_factory=dict)
+    evaluators: set[str] = field(default_factory=set)
+    seen: int = 0
+    included: int = 0
+    buried: int = 0
+    excluded: Counter[str] = field(default_factory=Counter)
+
+
+class PageReader:
+    """Reads the pages of one run. `ml_apps` empty means every app."""
+
+    def __init__(
+        self, *, rules: RuleSet, sanitizer: Sanitizer, ml_apps: Iterable[str], run_id: str, fetched_at: str
+    ) -> None:
+        self._rules, self._sanitizer = rules, sanitizer
+        self._ml_apps = frozenset(app.casefold() for app in ml_apps)
+        self._run_id, self._fetched_at = run_id, fetched_at
+        self._read: dict[int, int] = {}
+        self._since_commit: set[int] = set()
+        self.gathered = Gathered()
+        self.latest_start_ns: int | None = None
+
+    def read(self, page: Page) -> None:
+        """Take in one page; nothing about one span harms another."""
+        for raw in page.items:
+            self.gathered.seen += 1
+            self._read_span(raw)
+
+    def take(self) -> Gathered:
+        """What was gathered, for a commit; the reader starts anew but for what it remembers having read."""
+        gathered, self.gathered = self.gathered, Gathered()
+        return gathered
+
+    def committed(self) -> None:
+        """What was taken is in the store: from now on it counts as read before."""
+        self._since_commit.clear()
+
+    def read_before(self, trace_id: str, span_id: str) -> bool:
+        """Whether an earlier commit of this run holds a reading of this span."""
+        place = _place(trace_id, span_id)
+        return place in self._read and place not in self._since_commit
+
+    def _read_span(self, raw: bytes) -> None:
+        try:
+            span = decode_span(raw)
+        except UndecodableSpan as error:
+            self._bury(raw, error.reason, trace_id=error.trace_id, span_id=error.span_id)
+            return
+        self.latest_start_ns = span.start_ns or self.latest_start_ns
+        self.gathered.evaluators.update(filter(is_evaluator_name, span.evaluations))
+        findings = self._rules.findings(span)
+        why_not = self._why_excluded(span, findings)
+        if why_not is not None:
+            self._exclude(span, why_not)
+        elif span.trace_id is None:
+            self._bury(raw, "its trace id is missing or neither hex nor decimal", span_id=span.span_id)
+        elif self._is_duplicate(span):
+            self.gathered.excluded[DUPLICATE] += 1
+        else:
+            self._capture(span, findings)
+
+    def _why_excluded(self, span: Span, findings: tuple[Finding, ...]) -> str | None:
+        app = span.text("ml_app")
+        if self._ml_apps and app is not None and app.casefold() not in self._ml_apps:
+            return OTHER_ML_APP
+        return None if findings else NO_FAILURE
+
+    def _is_duplicate(self, span: Span) -> bool:
+        return span.span_id is not None and self._read.get(_place(span.trace_id, span.span_id)) == _hash(span.raw)
+
+    def _capture(self, span: Span, findings: tuple[Finding, ...]) -> None:
+        try:
+            capture = self._sanitizer.capture(span, findings, fetched_at=self._fetched_at)
+        except SanitizationFailed:
+            self._bury(span.raw, "it could not be sanitised", trace_id=span.trace_id, span_id=span.span_id)
+            return
+        self._remember(_place(capture.trace_id, capture.trace_payload.spans[0].span_id), _hash(span.raw))
+        known = self.gathered.captures.get(capture.trace_id)
+        self.gathered.captures[capture.trace_id] = capture if known is None else merge(known, capture)
+        self.gathered.included += 1
+
+    def _remember(self, place: int, content: int) -> None:
+        if place not in self._read:
+            self._since_commit.add(place)
+        self._read[place] = content
+
+    def _exclude(self, span: Span, reason: str) -> None:
+        self.gathered.excluded[reason] += 1
+        trace = span.trace_id or self._sanitizer.pseudonym(span.raw, "trace")
+        self.gathered.excluded_traces.setdefault(trace, reason)
+
+    def _bury(self, raw: bytes, reason: str, *, trace_id: str | None = None, span_id: str | None = None) -> None:
+        letter = DeadLetter(
+            dead_letter_id=self._sanitizer.pseudonym(raw, "dead-letter"),
+            trace_id=trace_id,
+            span_id=span_id,
+            reason=reason,
+            shape=shape_of(raw),
+            first_seen_at=self._fetched_at,
+            run_id=self._run_id,
+        )
+        self.gathered.dead_letters[letter.dead_letter_id] = letter
+        self.gathered.buried += 1
+
+
+def _place(trace_id: str | None, span_id: str | None) -> int:
+    return _hash(f"{trace_id}\0{span_id}".encode(errors="surrogatepass"))
+
+
+def _hash(content: bytes) -> int:
+    return int.from_bytes(blake2b(content, digest_size=8).digest())

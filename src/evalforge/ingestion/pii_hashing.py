@@ -1,0 +1,61 @@
+"""Keyed hashes: the same id gives the same pseudonym, and nobody without the key can go back or try out guesses.
+
+HMAC-SHA-256 with the purpose, the tenant and the id told apart by NUL (project's PII facts, §8). A deployment has one
+key and is one tenant, so the tenant is empty. The prefix names the version: another key or form gets another.
+"""
+
+import hmac
+import unicodedata
+from functools import lru_cache
+
+SESSION_PURPOSE, USER_PURPOSE = "session", "user"
+HEX_DIGITS = 40
+LONGEST_ID = 256
+"""Characters of an id; longer text is no id and is withheld."""
+
+REMEMBERED = 4096
+"""Ids whose hashes are kept in memory: the spans of a trace repeat theirs."""
+
+
+class Pseudonyms:
+    """Makes pseudonyms under one key: `user` and `session` of an id, `other` of anything else."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.user = lru_cache(REMEMBERED)(self._user)
+        self.session = lru_cache(REMEMBERED)(self._session)
+
+    def _user(self, identity: str) -> str:
+        """`u1_` and 40 hex digits for an id of a person."""
+        return "u1_" + self._digest(USER_PURPOSE, _canonical(identity))
+
+    def _session(self, identity: str) -> str:
+        """`s1_` and 40 hex digits for an id of a session or conversation."""
+        return "s1_" + self._digest(SESSION_PURPOSE, _canonical(identity))
+
+    def other(self, raw: bytes | str, purpose: str) -> str:
+        """`h1_` and 40 hex digits for anything else that must be told apart; other purposes give other hashes."""
+        return "h1_" + self._digest(purpose, raw if isinstance(raw, bytes) else _encoded(raw))
+
+    def _digest(self, purpose: str, identity: bytes) -> str:
+        message = b"evalforge/" + purpose.encode() + b"/v1\0" + b"\0" + identity
+        return hmac.digest(self._key, message, "sha256").hex()[:HEX_DIGITS]
+
+
+def id_text(value: object) -> str | None:
+    """An id as text: the integer 42, the float 42.0 and `"42"` are one id. None if the value is no id."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else None
+    if isinstance(value, int):
+        return str(value) if abs(value) < 2**128 else None
+    return value.strip() if isinstance(value, str) and len(value) <= LONGEST_ID else None
+
+
+def _canonical(identity: str) -> bytes:
+    return _encoded(unicodedata.normalize("NFC", identity.strip()))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

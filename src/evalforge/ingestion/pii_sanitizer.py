@@ -1,0 +1,243 @@
+"""Raw span -> what may be stored: the only maker of a new FailureCapture (design, "The house").
+
+First floor: an allow list of field and type is kept, ids become keyed hashes, named identifiers are dropped, and all
+other text is withheld (`[WITHHELD chars=N]`). It fails closed: whatever goes wrong, nothing of the span comes out.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from evalforge.common.clock import timestamp
+from evalforge.common.errors import ConfigurationError, EvalForgeError
+from evalforge.ingestion import pii_checks as checks
+from evalforge.ingestion import pii_words as words
+from evalforge.ingestion import span_errors
+from evalforge.ingestion.merging import keep_strongest, redaction_counts, summarise
+from evalforge.ingestion.models import Finding, Span, plain_id
+from evalforge.ingestion.permalink import trace_url
+from evalforge.ingestion.pii_hashing import Pseudonyms
+from evalforge.ingestion.pii_policy import POLICY_VERSION
+from evalforge.ingestion.pii_walk import Walk, characters
+from evalforge.models import CapturedSpan, FailureCapture, Model, Redaction, Signal, TracePayload
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NS_PER_US, NS_PER_MS = 1_000, 1_000_000
+ITEM_TYPE = checks.one_of(words.ITEM_TYPES)
+DID_NOT_RUN = frozenset({"WARN", "ERROR"})
+"""An evaluation with this status says nothing of the application (design, "Failure rules")."""
+
+Result = TypeVar("Result")
+
+
+class SanitizationFailed(EvalForgeError):
+    """A span could not be sanitised. Neither the message nor any chained error holds text of the span."""
+
+
+class Sanitizer:
+    """Makes clean copies of raw spans under one hash key. Safe to share between threads.
+
+    `quality_evaluators` name the score evaluations (higher is better) whose lowest value is a span's quality score.
+    """
+
+    def __init__(
+        self,
+        *,
+        hash_key: bytes,
+        quality_evaluators: Sequence[str] = ("quality", "quality_score"),
+        datadog_site: str = "datadoghq.com",
+    ) -> None:
+        if not hash_key:
+            raise ConfigurationError("the hash key is empty: set EVALFORGE_HASH_KEY to at least 32 random bytes")
+        self._pseudonyms = Pseudonyms(hash_key)
+        self._quality_evaluators = tuple(quality_evaluators)
+        self._site = datadog_site
+
+    def capture(self, span: Span, findings: Sequence[Finding], *, fetched_at: str) -> FailureCapture:
+        """The capture of a trace as seen through this one failing span. Raises SanitizationFailed."""
+        if plain_id(span.trace_id) is None:
+            raise SanitizationFailed("the trace has no hex or decimal id")
+        return _closed(lambda: self._capture(str(span.trace_id), span, findings, fetched_at))
+
+    def span(self, span: Span) -> CapturedSpan:
+        """The span, sanitised. Raises SanitizationFailed."""
+        return _closed(lambda: self._span(span))
+
+    def signals(self, span: Span, findings: Sequence[Finding]) -> tuple[Signal, ...]:
+        """One signal per rule and evaluator, strongest first. Raises SanitizationFailed."""
+        return _closed(lambda: self._signals(span, findings, self._error_type(span)))
+
+    def item(self, span: Span, explain: list[dict[str, str]] | None = None) -> dict[str, Any]:
+        """The span as an item of the Export API, sanitised; its top-level fields keep their keys.
+
+        `explain` receives one record per act: path (as shown, never a withheld key), action and reason.
+        Raises SanitizationFailed.
+        """
+        return _closed(lambda: self._item(span, explain))
+
+    def pseudonym(self, raw: bytes | str, purpose: str) -> str:
+        """A keyed hash of anything that must be told apart without being shown; other purposes, other hashes."""
+        return self._pseudonyms.other(raw, purpose)
+
+    def _capture(self, trace_id: str, span: Span, findings: Sequence[Finding], fetched_at: str) -> FailureCapture:
+        captured = self._span(span)
+        found = self._signals(span, findings, captured.error_type, captured)
+        spans, signals, cut = keep_strongest((captured,), found)
+        facts = summarise(spans, signals)
+        return FailureCapture(
+            trace_id=trace_id,
+            signals=signals,
+            fetched_at=fetched_at,
+            trace_payload=TracePayload(spans=spans),
+            datadog_site=self._site,
+            datadog_url=trace_url(self._site, trace_id, facts["failed_at"], facts["last_failed_at"]),
+            truncated=cut or captured.truncated,
+            redaction=Redaction(policy=POLICY_VERSION, counts=redaction_counts(spans)),
+            **facts,
+        )
+
+    def _span(self, span: Span) -> CapturedSpan:
+        walk = Walk(self._pseudonyms)
+        attributes = _attributes(walk, span)
+        ml_app = _text(attributes, "ml_app") or _shown(span.tag("ml_app"), checks.identifier)
+        service = _shown(span.tag("service"), checks.identifier)
+        return CapturedSpan(
+            span_id=self._span_id(span),
+            parent_id=self._parent_id(span),
+            name=_text(attributes, "name"),
+            span_kind=_text(attributes, "span_kind"),
+            status=_text(attributes, "status"),
+            started_at=_started_at(span),
+            duration_ms=_duration_ms(span),
+            ml_app=ml_app,
+            service_name=service or ml_app,
+            env=_shown(span.tag("env"), checks.identifier),
+            error_type=self._error_type(span),
+            error_message=_shown(span_errors.error_message(span), _never),
+            status_code=checks.status_code(span_errors.status_code(span)),
+            quality_score=self._quality_score(span),
+            model=Model(name=_text(attributes, "model_name"), provider=_text(attributes, "model_provider")),
+            user_hash=min(walk.users)[2] if walk.users else None,
+            session_hash=min(walk.sessions)[2] if walk.sessions else None,
+            truncated=walk.truncated > 0,
+            redaction=walk.counts,
+            attributes=attributes,
+        )
+
+    def _signals(
+        self, span: Span, findings: Sequence[Finding], error_type: str | None, captured: CapturedSpan | None = None
+    ) -> tuple[Signal, ...]:
+        span_id = captured.span_id if captured else self._span_id(span)
+        started_at = captured.started_at if captured else _started_at(span)
+        found: dict[tuple[str, str, str], Signal] = {}
+        for finding in findings:
+            name = finding.evaluator
+            entry = None if name is None else span.evaluations.get(name)
+            signal = Signal(
+                rule=finding.rule,
+                type=finding.type,
+                severity=finding.severity,
+                span_id=span_id,
+                evaluator=None if name is None else self._evaluator(name),
+                error_type=error_type if name is None else None,
+                value=None if entry is None else _evaluation_value(name, entry.get("value")),
+                started_at=started_at,
+            )
+            found[signal.identity] = signal
+        return tuple(sorted(found.values(), key=lambda signal: signal.strength))
+
+    def _item(self, span: Span, explain: list[dict[str, str]] | None) -> dict[str, Any]:
+        walk = Walk(self._pseudonyms, explain)
+        shown = {
+            "id": self._any_id(span.item.get("id"), span) if "id" in span.item else self._span_id(span),
+            "type": _shown(span.item.get("type", "span"), ITEM_TYPE),
+            "attributes": _attributes(walk, span),
+        }
+        rest = {key: value for key, value in span.item.items() if key not in shown}
+        return {**shown, **walk.any(rest, (), depth=0)} if rest else shown
+
+    def _span_id(self, span: Span) -> str:
+        sent = span.attributes.get("span_id")
+        return self._any_id(sent if sent not in (None, "") else span.span_id, span)
+
+    def _any_id(self, sent: object, span: Span) -> str:
+        """A plain id as it came; else the hash of the odd one, or of the whole span where there is none."""
+        plain = plain_id(sent)
+        if plain is not None:
+            return plain
+        if isinstance(sent, str) and sent:
+            return self.pseudonym(sent, "span")
+        return self.pseudonym(span.raw, "span-bytes")
+
+    def _parent_id(self, span: Span) -> str | None:
+        sent = span.attributes.get("parent_id")
+        if sent in ("undefined", ""):
+            return None
+        plain = plain_id(sent)
+        if plain is None and isinstance(sent, str):
+            return self.pseudonym(sent, "span")
+        return plain
+
+    def _error_type(self, span: Span) -> str | None:
+        return _shown(span_errors.error_type(span), checks.error_type)
+
+    def _evaluator(self, name: str) -> str:
+        return name if checks.evaluator(name) else f"[WITHHELD chars={len(name)}]"
+
+    def _quality_score(self, span: Span) -> float | None:
+        entries = (span.evaluations.get(name) for name in self._quality_evaluators)
+        ran = (entry for entry in entries if entry is not None and entry.get("status") not in DID_NOT_RUN)
+        scores = [score for score in (checks.score(entry.get("value")) for entry in ran) if score is not None]
+        return float(min(scores)) if scores else None
+
+
+def _closed(make: Callable[[], Result]) -> Result:
+    """What `make` gives; raises SanitizationFailed, chained to nothing, if it raises anything."""
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - fails closed: no kind of failure may let raw text through
+        kind = type(error).__name__
+    raise SanitizationFailed(f"a span could not be sanitised ({kind}); nothing of it is kept")
+
+
+def _never(_: Any) -> None:
+    """The check of free text: nothing is kept."""
+
+
+def _text(attributes: dict[str, Any], field: str) -> str | None:
+    """A field of the SANITISED attributes, if it is text."""
+    value = attributes.get(field)
+    return value if type(value) is str else None
+
+
+def _shown(value: Any, check: checks.Check) -> str | None:
+    """The text if it passes, else its withheld form; None stays None."""
+    if value is None:
+        return None
+    kept = check(value)
+    if type(kept) is str:
+        return kept
+    return f"[WITHHELD chars={len(value) if isinstance(value, str) else characters(value)}]"
+
+
+def _evaluation_value(evaluator: str | None, value: Any) -> float | bool | str | None:
+    if value is None or isinstance(value, bool):
+        return value
+    kept = checks.evaluation_value(evaluator)(value)
+    return float(kept) if checks.is_number(kept) else _shown(value, lambda _: kept)
+
+
+def _attributes(walk: Walk, span: Span) -> dict[str, Any]:
+    """The attributes, sanitised. Start and duration are judged in ns: their unit is known only together."""
+    times = (("start_ns", checks.start(span.start_ns)), ("duration", checks.duration(span.duration_ns)))
+    return walk.attributes(span.attributes, withhold=[name for name, time in times if time is None])
+
+
+def _started_at(span: Span) -> str | None:
+    start = checks.start(span.start_ns)
+    return None if start is None else timestamp(EPOCH + timedelta(microseconds=start // NS_PER_US))
+
+
+def _duration_ms(span: Span) -> float | None:
+    length = checks.duration(span.duration_ns)
+    return None if length is None else length / NS_PER_MS

@@ -1,0 +1,187 @@
+"""One run: take the lease, plan the window, search, classify, sanitise, merge, commit, report.
+
+Knows ports, not adapters. Failure of one trace never stops the run; failure of the run costs nothing but freshness.
+"""
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from evalforge.common.clock import Clock, timestamp
+from evalforge.common.errors import EvalForgeError, StoreError
+from evalforge.ingestion.failure_rules import RuleSet
+from evalforge.ingestion.heartbeat import Heartbeat
+from evalforge.ingestion.merging import merge
+from evalforge.ingestion.models import TraceSource
+from evalforge.ingestion.page_reader import PageReader
+from evalforge.ingestion.pii_sanitizer import Sanitizer
+from evalforge.ingestion.run_journal import Journal, Log, Progress
+from evalforge.ingestion.search_errors import SearchInterrupted
+from evalforge.ingestion.searches import Searcher, SearchPlan
+from evalforge.models import FailureCapture, IngestionRun, Lease, Outcome, Window
+from evalforge.ports import Batch, CaptureStore
+
+TRACES_A_COMMIT = 450
+"""Leaves room under 500 writes a batch for the fence and what else rides along (facts: platform.md §0, finding 7)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """Everything one run needs. `run` may be called once."""
+
+    source: TraceSource
+    rules: RuleSet
+    sanitizer: Sanitizer
+    store: CaptureStore
+    clock: Clock
+    log: Log
+    run_id: str
+    lookback_hours: float
+    ml_apps: tuple[str, ...] = ()
+    scope: str | None = None
+    scan_all: bool = False
+    evaluators: frozenset[str] = frozenset()
+    lease_seconds: float
+    progress: Progress
+
+    def run(self) -> IngestionRun:
+        """The report of the run, which is also stored. Raises LeaseHeld or CredentialsRejected, after storing it."""
+        started = self.clock.now()
+        lease = self.store.acquire_lease(self.run_id, started, self.lease_seconds)
+        with Heartbeat(self.store, lease, self.clock, self.lease_seconds):
+            return _Run(self, lease, started).execute()
+
+
+class _Run:
+    def __init__(self, parts: Pipeline, lease: Lease, started: datetime) -> None:
+        self._parts, self._lease = parts, lease
+        self._started_at = timestamp(started)
+        self._window = window_of(started, parts.lookback_hours)
+        self._journal = Journal(parts.log, run_id=parts.run_id, started_at=self._started_at, window=self._window)
+        self._reader = PageReader(
+            rules=parts.rules,
+            sanitizer=parts.sanitizer,
+            ml_apps=parts.ml_apps,
+            run_id=parts.run_id,
+            fetched_at=self._started_at,
+        )
+        self._learned: set[str] = set()
+        self._decisions: dict[str, str] = {}
+        self._excluded: dict[str, str] = {}
+        self._seen = 0
+
+    def execute(self) -> IngestionRun:
+        self._announce()
+        try:
+            self._parts.store.save_run(self._report("running"))
+            self._read_everything()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        run = self._report("partial" if self._journal.reasons else "complete", finished=True)
+        self._parts.store.save_run(run)
+        self._journal.announce(run)
+        return run
+
+    def _announce(self) -> None:
+        parts = self._parts
+        self._journal.log.info(
+            "window", start=self._window.start, end=self._window.end, ml_apps=list(parts.ml_apps), scope=parts.scope
+        )
+        names = [rule.name for rule in parts.rules.rules]
+        self._journal.log.info("rules in force", rules=names, digest=parts.rules.digest)
+
+    def _read_everything(self) -> None:
+        parts = self._parts
+        plan = SearchPlan(
+            window=self._window,
+            ml_apps=parts.ml_apps,
+            scope=parts.scope,
+            scan_all=parts.scan_all,
+            evaluators=parts.evaluators | parts.store.known_evaluators(),
+        )
+        searcher = Searcher(parts.source, parts.rules, plan, self._journal)
+        try:
+            for page in searcher.pages(self._learned_so_far):
+                self._reader.read(page)
+                self._seen += len(page.items)
+                if len(self._reader.gathered.captures) >= TRACES_A_COMMIT:
+                    self._commit()
+                self._show_progress()
+        except SearchInterrupted as interrupted:
+            self._journal.partial(interrupted.reason)
+        self._commit()
+        self._close_decisions()
+
+    def _learned_so_far(self) -> frozenset[str]:
+        return frozenset(self._learned | self._reader.gathered.evaluators)
+
+    def _commit(self) -> None:
+        gathered = self._reader.take()
+        self._learned |= gathered.evaluators
+        stored = self._parts.store.captures_of(gathered.captures)
+        merged = [self._merged(stored.get(trace_id), read) for trace_id, read in gathered.captures.items()]
+        changed = [capture for capture in merged if capture != stored.get(capture.trace_id)]
+        letters = tuple(gathered.dead_letters.values())
+        batch = Batch(captures=changed, dead_letters=letters, evaluators=gathered.evaluators)
+        new_letters = self._parts.store.commit(self._lease, batch)
+        self._reader.committed()
+        for capture in merged:
+            before = stored.get(capture.trace_id)
+            self._decide(capture, "created" if before is None else "unchanged" if before == capture else "updated")
+        self._excluded.update(gathered.excluded_traces)
+        self._journal.count(
+            gathered.excluded,
+            spans_seen=gathered.seen,
+            spans_included=gathered.included,
+            dead_letters=gathered.buried,
+            dead_letters_new=new_letters,
+        )
+        self._journal.committed(captures=len(changed), unchanged=len(merged) - len(changed), dead_letters=letters)
+
+    def _merged(self, stored: FailureCapture | None, read: FailureCapture) -> FailureCapture:
+        if stored is None:
+            return read
+        return merge(stored, read, read_again=lambda span_id: self._reader.read_before(read.trace_id, span_id))
+
+    def _decide(self, capture: FailureCapture, decision: str) -> None:
+        """One decision per trace and run: what a later commit adds to it changes only an `unchanged`."""
+        known = self._decisions.get(capture.trace_id)
+        if known is None or (known == "unchanged" and decision != known):
+            self._decisions[capture.trace_id] = decision
+            self._journal.decided(capture, decision)
+
+    def _close_decisions(self) -> None:
+        for trace_id, reason in self._excluded.items():
+            if trace_id not in self._decisions:
+                self._journal.excluded(trace_id, reason)
+
+    def _show_progress(self) -> None:
+        start, end = (datetime.fromisoformat(moment).timestamp() for moment in (self._window.start, self._window.end))
+        latest = (self._reader.latest_start_ns or 0) / 1e9
+        fraction = min(1.0, max(0.0, (latest - start) / (end - start)))
+        self._parts.progress(self._seen, len(self._decisions) + len(self._reader.gathered.captures), fraction)
+
+    def _report(self, outcome: Outcome, *, finished: bool = False) -> IngestionRun:
+        return self._journal.report(
+            outcome,
+            decisions=Counter(self._decisions.values()),
+            calls=self._parts.source.calls,
+            rate_limit=self._parts.source.rate_limit,
+            finished_at=timestamp(self._parts.clock.now()) if finished else None,
+        )
+
+    def _fail(self, error: BaseException) -> None:
+        what = str(error) if isinstance(error, EvalForgeError) else type(error).__name__
+        self._journal.errors.append(what)
+        self._journal.log.error("run failed", error=what)
+        run = self._report("failed", finished=True)
+        with suppress(StoreError):
+            self._parts.store.save_run(run)
+        self._journal.announce(run)
+
+
+def window_of(now: datetime, lookback_hours: float) -> Window:
+    """The absolute window `[now - lookback, now]`; its end is fixed so that pages do not shift under the cursor."""
+    return Window(start=timestamp(now - timedelta(hours=lookback_hours)), end=timestamp(now))

@@ -1,0 +1,119 @@
+"""What a run says of itself: log lines with ids and counts, and the record that becomes its report."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from evalforge.models import Coverage, DeadLetter, FailureCapture, IngestionRun, Outcome, RateLimit, Tally, Window
+
+
+class Log(Protocol):
+    """The part of a structured logger that a run uses."""
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+    def warning(self, event: str, **fields: Any) -> Any: ...
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+class Progress(Protocol):
+    """Told after each page: spans seen, traces captured, and how far through the window (0 to 1) the search is."""
+
+    def __call__(self, spans_seen: int, captures: int, fraction: float) -> None: ...
+
+
+class Journal:
+    """Gathers the facts of one run as they happen; `report` is the run so far."""
+
+    def __init__(self, log: Log, *, run_id: str, started_at: str, window: Window) -> None:
+        self.log = log
+        self._run_id, self._started_at, self._window = run_id, started_at, window
+        self.queries: list[str] = []
+        self.reasons: list[str] = []
+        self.notes: list[str] = []
+        self.errors: list[str] = []
+        self.evaluators_asked: set[str] = set()
+        self.pages = 0
+        self._counts: Counter[str] = Counter()
+        self._excluded: Counter[str] = Counter()
+
+    def partial(self, reason: str) -> None:
+        """Something could not be read whole."""
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+            self.log.warning("partial", reason=reason)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that leaves the coverage complete."""
+        self.notes.append(text)
+        self.log.info("note", note=text)
+
+    def count(self, excluded: Mapping[str, int] | None = None, **counts: int) -> None:
+        """Add to the tally, by the names of its fields."""
+        self._counts.update(counts)
+        self._excluded.update(excluded or {})
+
+    def decided(self, capture: FailureCapture, decision: str) -> None:
+        """The one decision of a trace that fails: created, updated or unchanged."""
+        self.log.info(
+            "decision",
+            trace_id=capture.trace_id,
+            decision=decision,
+            failure_type=capture.failure_type,
+            severity=capture.severity,
+            signals=len(capture.signals),
+            rules=sorted({signal.rule for signal in capture.signals}),
+            user_hash=capture.user_hash,
+        )
+
+    def excluded(self, trace_id: str, reason: str) -> None:
+        """The one decision of a trace of which nothing was captured."""
+        self.log.info("decision", trace_id=trace_id, decision="excluded", reason=reason)
+
+    def committed(self, *, captures: int, unchanged: int, dead_letters: Sequence[DeadLetter]) -> None:
+        """A batch is in the store."""
+        for letter in dead_letters:
+            self.log.warning(
+                "dead letter",
+                dead_letter_id=letter.dead_letter_id,
+                trace_id=letter.trace_id,
+                span_id=letter.span_id,
+                reason=letter.reason,
+            )
+        self.log.info("commit", captures=captures, unchanged=unchanged, dead_letters=len(dead_letters))
+
+    def report(
+        self,
+        outcome: Outcome,
+        *,
+        decisions: Mapping[str, int],
+        calls: int,
+        rate_limit: RateLimit,
+        finished_at: str | None = None,
+    ) -> IngestionRun:
+        """The run as it is now; `decisions` counts the traces created, updated and unchanged."""
+        captures = {f"captures_{decision}": number for decision, number in decisions.items()}
+        return IngestionRun(
+            run_id=self._run_id,
+            outcome=outcome,
+            started_at=self._started_at,
+            finished_at=finished_at,
+            window=self._window,
+            queries=tuple(self.queries),
+            calls=calls,
+            pages=self.pages,
+            tally=Tally(spans_excluded=dict(sorted(self._excluded.items())), **captures, **self._counts),
+            rate_limit=rate_limit,
+            coverage=Coverage(
+                state="partial" if self.reasons or outcome == "failed" else "complete",
+                reasons=tuple(self.reasons),
+                evaluators_asked=tuple(sorted(self.evaluators_asked)),
+                notes=tuple(self.notes),
+            ),
+            errors=tuple(self.errors),
+        )
+
+    def announce(self, run: IngestionRun) -> None:
+        """The report as the last line of the log."""
+        self.log.info("report", report=msgspec.to_builtins(run))

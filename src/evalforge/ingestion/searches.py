@@ -1,0 +1,113 @@
+"""Which searches a run makes: per app, over every rule at once, for the evaluators that are known by then.
+
+The server's answer is a pre-filter and never the verdict (design, "Failure rules are Datadog queries").
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from evalforge.ingestion.failure_rules import RuleSet
+from evalforge.ingestion.models import Page, TraceSource
+from evalforge.ingestion.run_journal import Journal
+from evalforge.ingestion.search_errors import SearchInterrupted, SearchRefused
+from evalforge.models import Window
+
+HTTP_BAD_REQUEST = 400
+
+
+class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to read: an absolute window, the apps (none: every app), the scope, and whether to read every span."""
+
+    window: Window
+    ml_apps: Sequence[str] = ()
+    scope: str | None = None
+    scan_all: bool = False
+    evaluators: frozenset[str] = frozenset()
+
+    @property
+    def apps(self) -> Sequence[str | None]:
+        """One search each; None is a search over every app."""
+        return self.ml_apps or (None,)
+
+
+class Searcher:
+    """Makes the searches of one plan and hands each page on; what could not be read goes to the journal."""
+
+    def __init__(self, source: TraceSource, rules: RuleSet, plan: SearchPlan, journal: Journal) -> None:
+        self._source, self._rules, self._plan, self._journal = source, rules, plan, journal
+
+    def pages(self, learned: Callable[[], frozenset[str]]) -> Iterator[Page]:
+        """Every page of the plan. `learned` gives the evaluators seen on spans so far.
+
+        Names that turn up only while reading are asked for in a second round, so that a new evaluator's failures do
+        not wait for the next run. Raises SearchInterrupted when Datadog, the budget or the deadline ends the run.
+        """
+        known = self._plan.evaluators | self._rules.literal_evaluators | self._custom_evaluators()
+        if not self._plan.scan_all and self._rules.has_name_globs:
+            for app in self._plan.apps:
+                yield from self._learning_page(app)
+            known |= learned()
+        yield from self._round(known)
+        new = learned() - known
+        if new and not self._plan.scan_all and self._rules.has_name_globs:
+            yield from self._round(new)
+
+    def _round(self, evaluators: frozenset[str]) -> Iterator[Page]:
+        self._journal.evaluators_asked |= evaluators
+        for app in self._plan.apps:
+            query = self._query(app, evaluators)
+            if query is not None:
+                try:
+                    yield from self._search(query)
+                except SearchRefused as refused:
+                    yield from self._rule_by_rule(app, evaluators, refused)
+
+    def _rule_by_rule(self, app: str | None, evaluators: frozenset[str], refused: SearchRefused) -> Iterator[Page]:
+        if refused.status != HTTP_BAD_REQUEST or self._plan.scan_all:
+            self._journal.partial(f"Datadog refused a search: {refused.reason}")
+            return
+        self._journal.note("Datadog refused the rules as one query (HTTP 400): one query per rule was sent instead")
+        for rule in self._rules.rules:
+            query = self._query(app, evaluators, only=rule.name) if rule.server else None
+            if query is not None:
+                try:
+                    yield from self._search(query)
+                except SearchRefused as refused_rule:
+                    self._journal.partial(f"Datadog refused the rule {rule.name!r}: {refused_rule.reason}")
+
+    def _search(self, query: str) -> Iterator[Page]:
+        self._journal.queries.append(query)
+        for page in self._source.search(query, self._plan.window):
+            self._journal.pages += 1
+            if page.timed_out:
+                self._journal.partial("Datadog answered meta.status timeout: a page holds only a part of its spans")
+            yield page
+
+    def _learning_page(self, app: str | None) -> Iterator[Page]:
+        query = self._rules.search_query(ml_app=app, scope=self._plan.scope, evaluators=(), all_spans=True)
+        assert query is not None
+        self._journal.queries.append(query)
+        try:
+            pages = self._source.search(query, self._plan.window, newest_first=True)
+            page = next(iter(pages), None)
+        except SearchRefused as refused:
+            self._journal.note(f"no evaluator names were learned from an unfiltered page: {refused.reason}")
+            return
+        if page is not None:
+            self._journal.pages += 1
+            yield page
+
+    def _custom_evaluators(self) -> frozenset[str]:
+        if not self._rules.has_name_globs:
+            return frozenset()
+        try:
+            return self._source.evaluator_names()
+        except (SearchRefused, SearchInterrupted) as error:
+            self._journal.note(f"the list of custom evaluators could not be read: {error.reason}")
+            return frozenset()
+
+    def _query(self, app: str | None, evaluators: frozenset[str], only: str | None = None) -> str | None:
+        return self._rules.search_query(
+            ml_app=app, scope=self._plan.scope, evaluators=evaluators, only=only, all_spans=self._plan.scan_all
+        )

@@ -1,0 +1,248 @@
+"""The product's nouns. Everything here is sanitised: raw customer text exists only inside `ingestion/`.
+
+Times are RFC 3339 strings in UTC with milliseconds (`common.clock.timestamp`), durations are milliseconds.
+"""
+
+from typing import Any, Literal, get_args
+
+import msgspec
+
+CAPTURE_SCHEMA_VERSION = 1
+
+FailureType = Literal[
+    "guardrail_failure",
+    "prompt_injection",
+    "toxicity",
+    "hallucination",
+    "failure_to_answer",
+    "evaluation_failure",
+    "quality_degradation",
+    "infrastructure_error",
+    "client_error",
+    "tool_error",
+    "llm_error",
+]
+Severity = Literal["critical", "high", "medium", "low"]
+Outcome = Literal["running", "complete", "partial", "failed"]
+
+FAILURE_TYPES: tuple[FailureType, ...] = get_args(FailureType)
+"""Strongest first (design, "What the words mean")."""
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""Strongest first."""
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason why a trace failed: a rule that matched a span, over an evaluation or an error."""
+
+    rule: str
+    type: FailureType
+    severity: Severity
+    span_id: str
+    evaluator: str | None = None
+    error_type: str | None = None
+    value: float | bool | str | None = None
+    started_at: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes this reason itself: rule, span and evaluator (empty for an error)."""
+        return self.rule, self.span_id, self.evaluator or ""
+
+    @property
+    def strength(self) -> tuple[int, int, str, str, str, str]:
+        """Sorts strongest first: severity, type, start (unknown last), span id, then rule and evaluator."""
+        return (
+            SEVERITIES.index(self.severity),
+            FAILURE_TYPES.index(self.type),
+            self.started_at or "~",
+            self.span_id,
+            self.rule,
+            self.evaluator or "",
+        )
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """The language model that a span called."""
+
+    name: str | None = None
+    provider: str | None = None
+
+
+class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """One span, sanitised. `attributes` has Datadog's own shape; the fields beside it are what a capture is made of."""
+
+    span_id: str
+    parent_id: str | None = None
+    name: str | None = None
+    span_kind: str | None = None
+    status: str | None = None
+    started_at: str | None = None
+    duration_ms: float | None = None
+    ml_app: str | None = None
+    service_name: str | None = None
+    env: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    status_code: int | None = None
+    quality_score: float | None = None
+    model: Model = Model()
+    user_hash: str | None = None
+    session_hash: str | None = None
+    truncated: bool = False
+    redaction: dict[str, int] = {}
+    attributes: dict[str, Any] = {}
+
+
+class TracePayload(msgspec.Struct, frozen=True, kw_only=True):
+    """The failing spans of a trace, and (from a later version on) the spans around them."""
+
+    spans: tuple[CapturedSpan, ...] = ()
+    context: tuple[CapturedSpan, ...] = ()
+
+
+class Redaction(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sanitiser did: the policy's version and how often it acted, by kind of action."""
+
+    policy: str
+    counts: dict[str, int] = {}
+
+
+class FailureCapture(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of one failing trace. Made new by `ingestion.pii_sanitizer` alone; stores use `from_stored`.
+
+    `status` and `processed` belong to the backlog: no run ever writes them after the first time.
+    """
+
+    schema_version: int = CAPTURE_SCHEMA_VERSION
+    trace_id: str
+    service_name: str | None = None
+    ml_app: str | None = None
+    env: str | None = None
+    failure_type: FailureType
+    severity: Severity
+    signals: tuple[Signal, ...]
+    signature: str
+    origin_span_id: str | None = None
+    quality_score: float | None = None
+    status_code: int | None = None
+    failed_at: str | None = None
+    last_failed_at: str | None = None
+    fetched_at: str
+    model: Model = Model()
+    user_hash: str | None = None
+    session_hash: str | None = None
+    trace_payload: TracePayload
+    datadog_site: str
+    datadog_url: str
+    status: str = "new"
+    processed: bool = False
+    truncated: bool = False
+    redaction: Redaction
+
+    @classmethod
+    def from_stored(cls, document: bytes | str, *, status: str, processed: bool) -> "FailureCapture":
+        """A capture as it was stored, with the backlog's two fields from beside it."""
+        stored = msgspec.json.decode(document, type=cls)
+        return msgspec.structs.replace(stored, status=status, processed=processed)
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A span that could not be captured: ids, the reason and the shape of it. Never its text.
+
+    `dead_letter_id` is a keyed hash of the span's raw bytes, so that the same span is one dead letter however often
+    it is read. `trace_id` and `span_id` are kept if hex or decimal, else as keyed hashes.
+    """
+
+    dead_letter_id: str
+    trace_id: str | None = None
+    span_id: str | None = None
+    reason: str
+    shape: str
+    first_seen_at: str
+    run_id: str
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """The absolute time that a run read: two RFC 3339 strings, the end not later than the run's start."""
+
+    start: str
+    end: str
+
+
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """The last usable word of Datadog's `X-RateLimit-*` headers; None where a header was absent or absurd."""
+
+    name: str | None = None
+    limit: int | None = None
+    period_seconds: float | None = None
+    remaining: int | None = None
+    reset_seconds: float | None = None
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How sure a run is of what it read: `partial` with reasons, or `complete`; and which evaluators it asked for."""
+
+    state: Literal["complete", "partial"]
+    reasons: tuple[str, ...] = ()
+    evaluators_asked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the spans and traces of a run. Spans: seen = included + excluded + dead letters."""
+
+    spans_seen: int = 0
+    spans_included: int = 0
+    spans_excluded: dict[str, int] = {}
+    captures_created: int = 0
+    captures_updated: int = 0
+    captures_unchanged: int = 0
+    dead_letters: int = 0
+    dead_letters_new: int = 0
+
+
+class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution: what it asked, read, decided and wrote. Also the report that a person sees."""
+
+    run_id: str
+    outcome: Outcome
+    started_at: str
+    finished_at: str | None = None
+    window: Window
+    queries: tuple[str, ...] = ()
+    calls: int = 0
+    pages: int = 0
+    tally: Tally = Tally()
+    rate_limit: RateLimit = RateLimit()
+    estimated_cost_usd: float = 0.0
+    coverage: Coverage
+    errors: tuple[str, ...] = ()
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to run. `fence` grows by one with each lease ever given and rides in every data commit."""
+
+    holder: str
+    fence: int
+    expires_at: str
+
+
+class RulesVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """How a set of failure rules judges one trace."""
+
+    trace_id: str
+    failure_type: FailureType
+    severity: Severity
+    rules: tuple[str, ...]
+
+
+class RulesCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed rules would do over a window: traces gained, lost, and failing under another type or severity."""
+
+    window: Window
+    failing_now: int
+    failing_then: int
+    gained: tuple[RulesVerdict, ...] = ()
+    lost: tuple[RulesVerdict, ...] = ()
+    retyped: tuple[RulesVerdict, ...] = ()
+    coverage: Coverage

@@ -1,0 +1,79 @@
+"""The architecture on one page: what the middle asks of a store, in the words of the domain."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease
+
+
+class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which captures to list; a field left None does not narrow. `since` bounds `last_failed_at`, inclusive."""
+
+    since: str | None = None
+    service: str | None = None
+    type: str | None = None
+    severity: str | None = None
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What one commit writes, whole or not at all."""
+
+    captures: Sequence[FailureCapture] = ()
+    dead_letters: Sequence[DeadLetter] = ()
+    evaluators: Collection[str] = ()
+
+
+class LeaseStore(Protocol):
+    """One run at a time, by compare-and-set."""
+
+    def acquire_lease(self, holder: str, now: datetime, seconds: float) -> Lease:
+        """The lease with a fence higher than any before. Raises LeaseHeld with holder and end while another's holds."""
+
+    def renew_lease(self, lease: Lease, now: datetime, seconds: float) -> Lease:
+        """The same lease with a later end. Raises LeaseHeld if it was lost."""
+
+    def release_lease(self, lease: Lease) -> None:
+        """Give the lease back; nothing if it was lost already."""
+
+
+class CaptureStore(LeaseStore, Protocol):
+    """Captures, dead letters and runs. Raises StoreError and its kin."""
+
+    def captures_of(self, trace_ids: Collection[str]) -> Mapping[str, FailureCapture]:
+        """The stored captures among these traces."""
+
+    def commit(self, lease: Lease, batch: Batch) -> int:
+        """Write the batch in one atomic commit; how many dead letters were new. Raises LeaseHeld if the lease was lost.
+
+        A capture replaces what is stored of it, but for `status` and `processed`. A dead letter that is there stays.
+        """
+
+    def list_captures(self, wanted: CaptureFilter, limit: int | None = None) -> Iterator[FailureCapture]:
+        """Newest `last_failed_at` first (unknown last), then by trace id."""
+
+    def count_captures(self, wanted: CaptureFilter) -> int:
+        """How many `list_captures` would give without a limit."""
+
+    def list_dead_letters(self, limit: int | None = None) -> Iterator[DeadLetter]:
+        """Newest first, then by id."""
+
+    def count_dead_letters(self) -> int:
+        """How many dead letters are stored."""
+
+    def known_evaluators(self) -> frozenset[str]:
+        """Every evaluator's name that was ever committed."""
+
+    def save_run(self, run: IngestionRun) -> None:
+        """Write or replace the record of a run."""
+
+    def list_runs(self, limit: int | None = None) -> Iterator[IngestionRun]:
+        """Newest start first."""
+
+    def run(self, run_id: str) -> IngestionRun | None:
+        """The run with this id."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""

@@ -1,0 +1,94 @@
+"""Opening the embedded store's file: created private, refused politely when it is not ours or newer than this code."""
+
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+from evalforge.common.errors import ConfigurationError, StoreError, StoreNewerThanCode
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x45764672
+"""'EvFr' in SQLite's header, so that another program's database is never taken for a store."""
+
+BUSY_TIMEOUT_SECONDS = 10.0
+IN_MEMORY = ":memory:"
+
+
+def open_file(path: Path | None) -> sqlite3.Connection:
+    """A connection in WAL mode to the store at `path` (None: an empty one in memory), its schema made if it is new.
+
+    Raises StoreNewerThanCode, ConfigurationError (no such folder, not an EvalForge store) or StoreError.
+    """
+    if path is not None:
+        _make_private(path)
+    try:
+        connection = sqlite3.connect(
+            path or IN_MEMORY,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise StoreError(f"the store {path} cannot be opened: {error}") from error
+    try:
+        _prepare(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise _explained(error, path) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    if path.is_dir():
+        raise ConfigurationError(f"EVALFORGE_STORE: {path} is a folder; name a file in it, such as {path}/evalforge.db")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"EVALFORGE_STORE: the folder {path.parent} does not exist; create it first")
+    try:
+        path.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"EVALFORGE_STORE: {path} cannot be written: {error.strerror}") from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
+    version = _header(connection, "user_version")
+    owner = _header(connection, "application_id")
+    empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if not empty and owner != APPLICATION_ID:
+        raise ConfigurationError(f"EVALFORGE_STORE: {path} is a database of another program; name another file")
+    if version > SCHEMA_VERSION:
+        raise StoreNewerThanCode(
+            f"the store {path} has schema version {version} and this EvalForge knows {SCHEMA_VERSION}: "
+            "upgrade EvalForge; nothing was changed"
+        )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    if version == 0:
+        _create(connection)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    schema = files("evalforge.storage").joinpath("schema.sql").read_text(encoding="utf-8")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _header(connection, "user_version") == 0:
+            for statement in schema.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _header(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _explained(error: sqlite3.DatabaseError, path: Path | None) -> Exception:
+    if "not a database" in str(error) or "malformed" in str(error):
+        return ConfigurationError(f"EVALFORGE_STORE: {path} is not an EvalForge store ({error}); name another file")
+    return StoreError(f"the store {path} cannot be used: {error}")

@@ -1,0 +1,70 @@
+"""Sanitised nouns for tests of what lies past the sanitiser."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from evalforge.ingestion.merging import keep_strongest, redaction_counts, summarise
+from evalforge.ingestion.permalink import trace_url
+from evalforge.models import (
+    CapturedSpan,
+    Coverage,
+    DeadLetter,
+    FailureCapture,
+    IngestionRun,
+    Redaction,
+    Signal,
+    TracePayload,
+    Window,
+)
+
+START = "2026-11-23T10:00:00.000Z"
+
+
+def span(span_id: str = "1", **fields: Any) -> CapturedSpan:
+    return CapturedSpan(
+        **({"span_id": span_id, "started_at": START, "ml_app": "shop", "service_name": "shop-api"} | fields)
+    )
+
+
+def signal(span_id: str = "1", **fields: Any) -> Signal:
+    given = {"rule": "llm-error", "type": "llm_error", "severity": "medium", "span_id": span_id, "started_at": START}
+    return Signal(**(given | fields))
+
+
+def capture(
+    trace_id: str = "a1",
+    spans: Sequence[CapturedSpan] = (),
+    signals: Sequence[Signal] = (),
+    fetched_at: str = "2026-11-23T11:00:00.000Z",
+    **fields: Any,
+) -> FailureCapture:
+    kept, strongest, cut = keep_strongest(spans or [span()], signals or [signal()])
+    facts = summarise(kept, strongest)
+    made = {
+        **facts,
+        "trace_id": trace_id,
+        "signals": strongest,
+        "fetched_at": fetched_at,
+        "trace_payload": TracePayload(spans=kept),
+        "datadog_site": "datadoghq.com",
+        "datadog_url": trace_url("datadoghq.com", trace_id, facts["failed_at"], facts["last_failed_at"]),
+        "truncated": cut,
+        "redaction": Redaction(policy="test", counts=redaction_counts(kept)),
+    }
+    return FailureCapture(**(made | fields))
+
+
+def dead_letter(letter_id: str = "d1", **fields: Any) -> DeadLetter:
+    given = {"dead_letter_id": letter_id, "reason": "not JSON", "shape": "17 bytes", "first_seen_at": START}
+    return DeadLetter(**(given | {"run_id": "r1"} | fields))
+
+
+def run(run_id: str = "r1", **fields: Any) -> IngestionRun:
+    given = {
+        "run_id": run_id,
+        "outcome": "complete",
+        "started_at": START,
+        "window": Window(start=START, end=START),
+        "coverage": Coverage(state="complete"),
+    }
+    return IngestionRun(**(given | fields))

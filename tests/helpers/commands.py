@@ -1,0 +1,56 @@
+"""The `evalforge` command as a user runs it: its own process, its own environment."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+API_KEY, APP_KEY = "canary-api-key-5f1d2c3b4a", "canary-app-key-9e8d7c6b5a"
+HASH_KEY = "canary-hash-key-0123456789abcdef0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON object on the last line of stdout."""
+        return json.loads(self.out.splitlines()[-1])
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Stdout as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """Stderr as JSON lines."""
+        return [json.loads(line) for line in self.err.splitlines()]
+
+
+def environment(store: Path, url: str | None = None, **more: str) -> dict[str, str]:
+    """All that `evalforge capture` needs and nothing of the test's own environment but the path."""
+    given = {
+        "PATH": os.environ["PATH"],
+        "EVALFORGE_STORE": f"sqlite://{store}",
+        "EVALFORGE_HASH_KEY": HASH_KEY,
+        "DD_API_KEY": API_KEY,
+        "DD_APP_KEY": APP_KEY,
+        "EVALFORGE_REQUESTS_PER_MINUTE": "60000",
+        "PYTHONWARNINGS": "error",
+    }
+    return given | ({"EVALFORGE_DATADOG_URL": url} if url else {}) | more
+
+
+def evalforge(*arguments: str, env: dict[str, str], stdin: bytes = b"", timeout: float = 60) -> Result:
+    """Run the command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "evalforge", *arguments], env=env, input=stdin, capture_output=True, timeout=timeout
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())

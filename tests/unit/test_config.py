@@ -1,0 +1,142 @@
+"""Settings: typed, secrets never shown, every refusal naming the setting, its value and what is accepted."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalforge.common.config import Settings, read_settings, unknown_names
+from evalforge.common.errors import ConfigurationError
+
+KEY = "canary-key-0123456789abcdef0123456789abcdef"
+
+
+def test_nothing_set_gives_the_documented_defaults() -> None:
+    settings = read_settings({})
+    assert (settings.site, settings.lookback_hours, settings.page_limit) == ("datadoghq.com", 24.0, 100)
+    assert (settings.requests_per_minute, settings.max_calls, settings.deadline_seconds) == (200, 2500, 810)
+    assert (settings.quality_threshold, settings.quality_evaluators) == (0.5, ("quality", "quality_score"))
+    assert settings.base_url == "https://api.datadoghq.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EVALFORGE_PAGE_LIMIT", "0"),
+        ("EVALFORGE_PAGE_LIMIT", "5001"),
+        ("EVALFORGE_PAGE_LIMIT", "many"),
+        ("EVALFORGE_LOOKBACK_HOURS", "73"),
+        ("EVALFORGE_LOOKBACK_HOURS", "0"),
+        ("EVALFORGE_LOOKBACK_HOURS", "nan"),
+        ("EVALFORGE_REQUESTS_PER_MINUTE", "-1"),
+        ("EVALFORGE_REQUESTS_PER_MINUTE", "inf"),
+        ("EVALFORGE_MAX_CALLS", "0"),
+        ("EVALFORGE_DEADLINE_SECONDS", "soon"),
+        ("EVALFORGE_LEASE_SECONDS", "0"),
+        ("EVALFORGE_QUALITY_THRESHOLD", "nan"),
+        ("EVALFORGE_SCAN", "some"),
+        ("EVALFORGE_TEXT", "redact"),
+        ("EVALFORGE_DATADOG_URL", "ftp://x"),
+        ("EVALFORGE_DATADOG_URL", "localhost:80"),
+        ("EVALFORGE_DATADOG_URL", "http://[broken"),
+        ("DD_SITE", "https://app.datadoghq.com/"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_with_its_name_value_and_what_is_accepted(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings({name: value})
+    message = str(refused.value)
+    assert message.startswith(f"{name}={value}: accepted is ")
+    assert len(message.splitlines()) == 1
+    assert refused.value.exit_code == 2
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings({"EVALFORGE_DATADOG_URL": "http://user:canary-pw@host"})
+    assert "canary-pw" not in str(refused.value)
+
+
+def test_a_short_hash_key_is_refused_without_being_shown() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings({"EVALFORGE_HASH_KEY": "canary-short"})
+    assert "EVALFORGE_HASH_KEY" in str(refused.value)
+    assert "canary-short" not in str(refused.value)
+
+
+@given(st.text(alphabet="abcdef0123456789", min_size=32, max_size=64))
+def test_no_key_is_in_the_repr_of_settings(key: str) -> None:
+    settings = read_settings({"DD_API_KEY": key, "DD_APP_KEY": key, "EVALFORGE_HASH_KEY": key})
+    assert key not in repr(settings)
+    assert key not in str(settings)
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == key
+
+
+def test_a_required_setting_that_is_missing_is_named_with_its_file_twin() -> None:
+    with pytest.raises(ConfigurationError, match=r"DD_APP_KEY is not set \(or DD_APP_KEY_FILE.*llm_observability_read"):
+        read_settings({"DD_API_KEY": KEY}).required("api_key", "app_key")
+
+
+def test_the_datadog_names_are_accepted_and_the_short_ones_win() -> None:
+    assert read_settings({"DATADOG_SITE": "datadoghq.eu"}).site == "datadoghq.eu"
+    assert read_settings({"DATADOG_SITE": "datadoghq.eu", "DD_SITE": "us5.datadoghq.com"}).site == "us5.datadoghq.com"
+
+
+def test_a_secret_may_come_from_a_mounted_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY + "\n")
+    settings = read_settings({"DD_API_KEY_FILE": str(tmp_path / "key")})
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == KEY
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"])
+def test_a_secret_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=f"DD_API_KEY_FILE={path}: the file"):
+        read_settings({"DD_API_KEY_FILE": str(path)})
+
+
+def test_a_secret_manager_name_is_refused_with_what_to_do_and_never_sent_as_a_key() -> None:
+    with pytest.raises(ConfigurationError, match="DD_API_KEY_FILE"):
+        read_settings({"DD_API_KEY": "projects/p/secrets/s/versions/1"})
+
+
+def test_lists_are_split_at_commas_and_blanks_are_no_values() -> None:
+    settings = read_settings({"EVALFORGE_ML_APPS": " shop , chat,,", "EVALFORGE_SCOPE": "  "})
+    assert settings.ml_apps == ("shop", "chat")
+    assert settings.scope is None
+
+
+@pytest.mark.parametrize("rate", ["0.5", "1e9", "3"])
+def test_rates_and_budgets_take_any_positive_number(rate: str) -> None:
+    names = ("EVALFORGE_REQUESTS_PER_MINUTE", "EVALFORGE_MAX_CALLS", "EVALFORGE_DEADLINE_SECONDS")
+    settings = read_settings(dict.fromkeys(names, rate))
+    assert settings.requests_per_minute == settings.max_calls == settings.deadline_seconds == float(rate)
+
+
+def test_the_store_path_is_what_follows_the_scheme() -> None:
+    assert read_settings({"EVALFORGE_STORE": "sqlite:///data/forge.db"}).store_path == Path("/data/forge.db")
+
+
+@pytest.mark.parametrize("store", ["sqlite://relative.db", "sqlite://", "postgres://x", "/data/forge.db", "firestore://p"])
+def test_a_store_that_is_none_is_refused_by_value(store: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"EVALFORGE_STORE={store}"):
+        _ = read_settings({"EVALFORGE_STORE": store}).store_path
+
+
+def test_an_sqlite_store_is_refused_on_cloud_run() -> None:
+    with pytest.raises(ConfigurationError, match="K_SERVICE"):
+        _ = read_settings({"K_SERVICE": "evalforge", "EVALFORGE_STORE": "sqlite:///data/forge.db"}).store_path
+
+
+def test_a_misspelt_setting_is_noticed() -> None:
+    environ = {"EVALFORGE_LOOKBCK_HOURS": "3", "EVALFORGE_SCAN": "all", "EVALFORGE_HASH_KEY_FILE": "x", "PATH": "x"}
+    assert unknown_names(environ) == ["EVALFORGE_LOOKBCK_HOURS"]
+
+
+def test_every_setting_says_what_it_accepts() -> None:
+    assert all(field.description and field.alias for field in Settings.model_fields.values())
