@@ -85,7 +85,9 @@ def fetched(url: str, pages: int) -> list[bytes]:
 def floor(bodies: list[bytes], path: Path) -> float:
     """Seconds to parse the pages and insert the same bytes, one transaction a page."""
     store = SqliteStore(path)
-    pragmas = {name: store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}  # noqa: SLF001
+    pragmas = {
+        name: store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+    }
     store.close()
     connection = sqlite3.connect(path, isolation_level=None)
     for name, value in pragmas.items():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-WORDS = "the order was placed and the agent could not find a refund policy for this product in store".split()
+WORDS = ["the", "order", "was", "placed", "and", "the", "agent", "could", "not", "find", "a", "refund", "policy", "for", "this", "product", "in", "store"]
 SPAN_BYTES = 5_000
 
 
@@ -46,7 +46,13 @@ def span(number: int, start_ms: int) -> dict[str, Any]:
                 ],
             },
             "output": {"value": text(60), "messages": [{"role": "assistant", "content": text(120)}]},
-            "metadata": {"temperature": 0.2, "max_tokens": 512, "attempt": 2, "plan": text(8), "user_id": f"u-{number}"},
+            "metadata": {
+                "temperature": 0.2,
+                "max_tokens": 512,
+                "attempt": 2,
+                "plan": text(8),
+                "user_id": f"u-{number}",
+            },
             "metrics": {"input_tokens": 812.0, "output_tokens": 120.0, "total_tokens": 932.0},
             "tags": [
                 "service:bench-api",

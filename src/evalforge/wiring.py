@@ -60,14 +60,26 @@ def search_queries(settings: Settings, rules: RuleSet, learned: Iterable[str] = 
     return [query for query in queries if query is not None]
 
 
-def capture(settings: Settings, log_stream: IO[bytes], progress: Progress, stop: Stop, clock: Clock) -> IngestionRun:
-    """One run with the real parts. Raises what the run raises, and ConfigurationError before anything is fetched."""
+def capture(
+    settings: Settings,
+    log_stream: IO[bytes],
+    progress: Progress,
+    stop: Stop,
+    clock: Clock,
+    ignored: Iterable[str] = (),
+) -> IngestionRun:
+    """One run with the real parts. Raises what the run raises, and ConfigurationError before anything is fetched.
+
+    `ignored` are settings that this version does not know; the log says so.
+    """
     settings.required("api_key", "app_key", "hash_key")
     rules, scope, sanitizer = rules_in_force(settings), _scope(settings), _sanitizer(settings)
     store = open_store(settings)
     try:
         run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{random_suffix()}"
         log = json_logger(log_stream, clock).bind(run_id=run_id)
+        for name in ignored:
+            log.warning("setting ignored", name=name)
         with _client(settings, log, stop, clock) as source:
             return Pipeline(
                 source=source,

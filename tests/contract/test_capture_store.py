@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from helpers.captures import capture, dead_letter, run, signal
 
 from evalforge.common.errors import LeaseHeld
 from evalforge.models import Lease
 from evalforge.ports import Batch, CaptureFilter, CaptureStore
 from evalforge.storage.sqlite import SqliteStore
+from helpers.captures import capture, dead_letter, run, signal
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVERYTHING = CaptureFilter()

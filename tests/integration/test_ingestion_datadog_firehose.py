@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from helpers import fake_datadog as dd
 from helpers.commands import API_KEY, APP_KEY, HASH_KEY, environment, evalforge
 from helpers.exported import failed, item, judged

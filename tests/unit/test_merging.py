@@ -3,12 +3,12 @@
 import random
 from functools import reduce
 
-from helpers.captures import capture, signal, span
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalforge.ingestion.merging import SIGNALS_KEPT, SPANS_KEPT, merge
 from evalforge.models import FailureCapture, Model
+from helpers.captures import capture, signal, span
 
 MOMENTS = [f"2026-11-23T10:00:0{second}.000Z" for second in range(4)]
 TYPES = [("llm_error", "medium"), ("tool_error", "high"), ("hallucination", "high"), ("toxicity", "critical")]

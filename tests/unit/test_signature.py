@@ -1,9 +1,9 @@
 """The signature: same cause, same signature, whatever the ids, numbers and quoted values of the moment."""
 
 import pytest
-from helpers.captures import signal, span
 
 from evalforge.ingestion.signature import fold, signature
+from helpers.captures import signal, span
 
 
 def test_v1_is_frozen() -> None:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from helpers.captures import capture
 
 from evalforge.common.errors import ConfigurationError, StoreError, StoreNewerThanCode
 from evalforge.ports import Batch, CaptureFilter
 from evalforge.storage.sqlite import SqliteStore
 from evalforge.storage.sqlite_file import SCHEMA_VERSION
+from helpers.captures import capture
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

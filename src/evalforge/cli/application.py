@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer with the flag's value
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"evalforge {__version__}")
         raise typer.Exit
@@ -29,10 +29,10 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer with 
 
 @app.callback()
 def _global(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", help="Show the version and stop.", is_eager=True, callback=_show_version)
     ] = False,
-    debug: Annotated[  # noqa: ARG001 - read by `run_command`, before anything can fail
+    debug: Annotated[
         bool, typer.Option("--debug", help="Show a traceback when something fails (any place on the line).")
     ] = False,
 ) -> None: ...

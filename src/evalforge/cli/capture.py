@@ -27,10 +27,12 @@ def capture(
     from evalforge.common.config import read_settings, unknown_names
 
     settings = read_settings(lookback_hours=hours(lookback))
-    for name in unknown_names():
-        terminal.note(f"evalforge: {name} is not a setting of this version and is ignored")
+    ignored = unknown_names()
+    if terminal.err_is_terminal():
+        for name in ignored:
+            terminal.note(f"evalforge: {name} is not a setting of this version and is ignored")
     with terminal.stop_on_signal() as stop, terminal.log_and_progress(verbose=verbose, label="Capturing") as (log, bar):
-        run = wiring.capture(settings, log, bar, stop.is_set, SystemClock(stop))
+        run = wiring.capture(settings, log, bar, stop.is_set, SystemClock(stop), ignored)
     if json or not terminal.out_is_terminal():
         terminal.print_json(run)
     else:

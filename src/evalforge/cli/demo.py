@@ -9,6 +9,7 @@ import typer
 
 from evalforge.cli import terminal
 
+HIGHEST_PORT = 65_535
 REAL_ACCOUNT = """
 Point it at your own account:
   export DD_SITE=datadoghq.com            # your site
@@ -19,7 +20,7 @@ Point it at your own account:
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")] = 8126,
+    port: Annotated[str, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = "8126",
 ) -> None:
     """Run a local stand-in for Datadog: what ddtrace sends to it, EvalForge reads from it.
 
@@ -29,7 +30,7 @@ def sandbox(
     from evalforge.sandbox.server import serve
 
     try:
-        serve(port=port, on_started=lambda bound: _welcome(bound.url))
+        serve(port=terminal.whole(port, "--port", 0, HIGHEST_PORT) or 0, on_started=lambda bound: _welcome(bound.url))
     except OSError as error:
         raise ConfigurationError(f"--port={port}: cannot listen on 127.0.0.1:{port}: {error.strerror}") from None
 

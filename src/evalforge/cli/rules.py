@@ -11,7 +11,8 @@ from evalforge.cli.capture import hours
 
 def rules(
     check: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read a window once more and compare FILE with the rules in force.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Read a window once more and compare FILE with the rules in force."),
     ] = None,
     lookback: Annotated[str | None, typer.Option(metavar="TIME", help="The window of --check: 90m, 24h, 3d.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on a terminal too.")] = False,
@@ -59,7 +60,9 @@ def _show(settings: Any, in_force: Any) -> None:
     screen = terminal.console()
     table = tables.grid(None, "Severity", "Type", "Rule", "Query")
     for one in in_force.rules:
-        table.add_row(tables.severity(one.severity), one.type, one.name, one.query + ("" if one.server else "  (local)"))
+        table.add_row(
+            tables.severity(one.severity), one.type, one.name, one.query + ("" if one.server else "  (local)")
+        )
     screen.print(table)
     screen.print("\n(local): judged on fetched spans only, not asked of the server.\n")
     for query in queries:
@@ -79,7 +82,9 @@ def _show_check(result: Any) -> None:
             screen.print(tables.verdicts_table(f"{title} ({len(verdicts)})", verdicts))
             screen.print()
     span = f"{tables.when(result.window.start)} to {tables.when(result.window.end)}"
-    screen.print(f"{result.failing_now} traces fail now, {result.failing_then} would fail ({span}). Nothing was written.")
+    screen.print(
+        f"{result.failing_now} traces fail now, {result.failing_then} would fail ({span}). Nothing was written."
+    )
     if not (result.gained or result.lost or result.retyped):
         screen.print("Both sets of rules judge every trace of this window alike.")
     for reason in result.coverage.reasons:

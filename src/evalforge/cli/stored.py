@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,24 +13,20 @@ if TYPE_CHECKING:
     from evalforge.storage.sqlite import SqliteStore
 
 ROWS_ON_A_TERMINAL = 50
+MOST_ROWS = 1_000_000_000
 
 captures = typer.Typer(help="The captures: one for each failing trace.", no_args_is_help=True, rich_markup_mode=None)
 runs = typer.Typer(help="The runs: what each read, decided and wrote.", no_args_is_help=True, rich_markup_mode=None)
 dead_letters = typer.Typer(help="Spans that could not be captured.", no_args_is_help=True, rich_markup_mode=None)
 
 
-class Format(StrEnum):
-    """How to print a list."""
-
-    table = "table"
-    jsonl = "jsonl"
-
-
+FORMATS = ("table", "jsonl")
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="table (default on a terminal) or jsonl (default in a pipe).")
+    str | None, typer.Option("--format", help="table (default on a terminal) or jsonl (default in a pipe).")
 ]
 LimitOption = Annotated[
-    int | None, typer.Option(min=1, help=f"At most this many. Default: {ROWS_ON_A_TERMINAL} in a table, all as jsonl.")
+    str | None,
+    typer.Option(metavar="N", help=f"At most this many. Default: {ROWS_ON_A_TERMINAL} in a table, all as jsonl."),
 ]
 
 
@@ -58,10 +53,10 @@ def list_captures(
     wanted = CaptureFilter(since=start, service=service, type=type, severity=severity)
     with _store() as (store, settings):
         if _as_json(format):
-            for one in store.list_captures(wanted, limit):
+            for one in store.list_captures(wanted, _rows(limit)):
                 terminal.print_json(one)
             return
-        shown = list(store.list_captures(wanted, limit or ROWS_ON_A_TERMINAL))
+        shown = list(store.list_captures(wanted, _rows(limit) or ROWS_ON_A_TERMINAL))
         if shown:
             terminal.console().print(tables.captures_table(shown))
         _footer(len(shown), store.count_captures(wanted), "capture")
@@ -98,11 +93,11 @@ def list_runs(format: FormatOption = None, limit: LimitOption = None) -> None:  
 
     with _store() as (store, settings):
         if _as_json(format):
-            for run in store.list_runs(limit):
+            for run in store.list_runs(_rows(limit)):
                 terminal.print_json(run)
             return
         found = list(store.list_runs())
-        shown = found[: limit or ROWS_ON_A_TERMINAL]
+        shown = found[: _rows(limit) or ROWS_ON_A_TERMINAL]
         if shown:
             terminal.console().print(tables.runs_table(shown))
         _footer(len(shown), len(found), "run")
@@ -133,10 +128,10 @@ def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) ->
 
     with _store() as (store, settings):
         if _as_json(format):
-            for letter in store.list_dead_letters(limit):
+            for letter in store.list_dead_letters(_rows(limit)):
                 terminal.print_json(letter)
             return
-        shown = list(store.list_dead_letters(limit or ROWS_ON_A_TERMINAL))
+        shown = list(store.list_dead_letters(_rows(limit) or ROWS_ON_A_TERMINAL))
         if shown:
             terminal.console().print(tables.dead_letters_table(shown))
         _footer(len(shown), store.count_dead_letters(), "dead letter")
@@ -157,8 +152,13 @@ def _store() -> Iterator[tuple["SqliteStore", "Settings"]]:
         store.close()
 
 
-def _as_json(wanted: Format | None) -> bool:
-    return wanted is Format.jsonl or (wanted is None and not terminal.out_is_terminal())
+def _as_json(wanted: str | None) -> bool:
+    _one_of("--format", wanted, FORMATS)
+    return wanted == "jsonl" or (wanted is None and not terminal.out_is_terminal())
+
+
+def _rows(limit: str | None) -> int | None:
+    return terminal.whole(limit, "--limit", 1, MOST_ROWS)
 
 
 def _one_of(flag: str, value: str | None, accepted: Any) -> None:

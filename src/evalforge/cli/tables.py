@@ -124,8 +124,7 @@ def run_report(run: IngestionRun) -> Table:
         ("Spans", f"{tally.spans_seen:,} seen, {tally.spans_included:,} failing; excluded: {excluded or 'none'}"),
         (
             "Captures",
-            f"{tally.captures_created} created, {tally.captures_updated} updated, "
-            f"{tally.captures_unchanged} unchanged",
+            f"{tally.captures_created} created, {tally.captures_updated} updated, {tally.captures_unchanged} unchanged",
         ),
         ("Dead letters", f"{tally.dead_letters} ({tally.dead_letters_new} new)"),
         ("Evaluators", asked or "none asked for"),
@@ -150,9 +149,7 @@ def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
     """One line a dead letter."""
     table = grid(None, "First seen", "Trace id", "Span id", "Reason", "Shape")
     for one in letters:
-        table.add_row(
-            when(one.first_seen_at), one.trace_id or UNKNOWN, one.span_id or UNKNOWN, one.reason, one.shape
-        )
+        table.add_row(when(one.first_seen_at), one.trace_id or UNKNOWN, one.span_id or UNKNOWN, one.reason, one.shape)
     return table
 
 

@@ -73,6 +73,15 @@ def moment(text: str, flag: str, now: datetime) -> datetime:
     return parsed.astimezone(UTC)
 
 
+def whole(text: str | None, flag: str, lowest: int, highest: int) -> int | None:
+    """A whole number within bounds; None stays None. Raises ConfigurationError naming the flag."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and lowest <= int(text) <= highest):
+        raise ConfigurationError(f"{flag}={text[:80]}: accepted is a whole number from {lowest} to {highest}")
+    return int(text)
+
+
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
     """An event that SIGTERM and Ctrl-C set, so that a run commits, gives its lease back and says so."""

@@ -1,7 +1,7 @@
 """From pages of raw spans to captures: decode, drop what was read before, classify, sanitise, gather by trace.
 
-Pure but for what it remembers of its own run: a keyless 64-bit hash of each span id and of each span's bytes, so that
-a span which Datadog's shifting pages show twice is known again (about 150 bytes a span).
+Pure but for what it remembers of its own run: 64-bit hashes of each span's bytes and of each captured span's ids, so
+that a span which Datadog's shifting pages show twice is known again (about 150 bytes a span).
 """
 
 from collections import Counter
@@ -45,7 +45,8 @@ class PageReader:
         self._rules, self._sanitizer = rules, sanitizer
         self._ml_apps = frozenset(app.casefold() for app in ml_apps)
         self._run_id, self._fetched_at = run_id, fetched_at
-        self._read: dict[int, int] = {}
+        self._contents: set[int] = set()
+        self._committed: set[int] = set()
         self._since_commit: set[int] = set()
         self.gathered = Gathered()
         self.latest_start_ns: int | None = None
@@ -63,14 +64,19 @@ class PageReader:
 
     def committed(self) -> None:
         """What was taken is in the store: from now on it counts as read before."""
+        self._committed |= self._since_commit
         self._since_commit.clear()
 
     def read_before(self, trace_id: str, span_id: str) -> bool:
         """Whether an earlier commit of this run holds a reading of this span."""
-        place = _place(trace_id, span_id)
-        return place in self._read and place not in self._since_commit
+        return _place(trace_id, span_id) in self._committed
 
     def _read_span(self, raw: bytes) -> None:
+        content = _hash(raw)
+        if content in self._contents:
+            self.gathered.excluded[DUPLICATE] += 1
+            return
+        self._contents.add(content)
         try:
             span = decode_span(raw)
         except UndecodableSpan as error:
@@ -84,8 +90,6 @@ class PageReader:
             self._exclude(span, why_not)
         elif span.trace_id is None:
             self._bury(raw, "its trace id is missing or neither hex nor decimal", span_id=span.span_id)
-        elif self._is_duplicate(span):
-            self.gathered.excluded[DUPLICATE] += 1
         else:
             self._capture(span, findings)
 
@@ -95,24 +99,16 @@ class PageReader:
             return OTHER_ML_APP
         return None if findings else NO_FAILURE
 
-    def _is_duplicate(self, span: Span) -> bool:
-        return span.span_id is not None and self._read.get(_place(span.trace_id, span.span_id)) == _hash(span.raw)
-
     def _capture(self, span: Span, findings: tuple[Finding, ...]) -> None:
         try:
             capture = self._sanitizer.capture(span, findings, fetched_at=self._fetched_at)
         except SanitizationFailed:
             self._bury(span.raw, "it could not be sanitised", trace_id=span.trace_id, span_id=span.span_id)
             return
-        self._remember(_place(capture.trace_id, capture.trace_payload.spans[0].span_id), _hash(span.raw))
+        self._since_commit.add(_place(capture.trace_id, capture.trace_payload.spans[0].span_id))
         known = self.gathered.captures.get(capture.trace_id)
         self.gathered.captures[capture.trace_id] = capture if known is None else merge(known, capture)
         self.gathered.included += 1
-
-    def _remember(self, place: int, content: int) -> None:
-        if place not in self._read:
-            self._since_commit.add(place)
-        self._read[place] = content
 
     def _exclude(self, span: Span, reason: str) -> None:
         self.gathered.excluded[reason] += 1
@@ -133,8 +129,8 @@ class PageReader:
         self.gathered.buried += 1
 
 
-def _place(trace_id: str | None, span_id: str | None) -> int:
-    return _hash(f"{trace_id}\0{span_id}".encode(errors="surrogatepass"))
+def _place(trace_id: str, span_id: str) -> int:
+    return hash((trace_id, span_id))
 
 
 def _hash(content: bytes) -> int:

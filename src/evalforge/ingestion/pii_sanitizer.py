@@ -18,7 +18,7 @@ from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii_hashing import Pseudonyms
 from evalforge.ingestion.pii_policy import POLICY_VERSION
-from evalforge.ingestion.pii_walk import Walk, characters
+from evalforge.ingestion.pii_walk import Walk, characters, unique
 from evalforge.models import CapturedSpan, FailureCapture, Model, Redaction, Signal, TracePayload
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -129,7 +129,8 @@ class Sanitizer:
     ) -> tuple[Signal, ...]:
         span_id = captured.span_id if captured else self._span_id(span)
         started_at = captured.started_at if captured else _started_at(span)
-        found: dict[tuple[str, str, str], Signal] = {}
+        names = _evaluator_names(span)
+        found = []
         for finding in findings:
             name = finding.evaluator
             entry = None if name is None else span.evaluations.get(name)
@@ -138,13 +139,15 @@ class Sanitizer:
                 type=finding.type,
                 severity=finding.severity,
                 span_id=span_id,
-                evaluator=None if name is None else self._evaluator(name),
+                evaluator=None if name is None else names.get(name) or _evaluator(name, names),
                 error_type=error_type if name is None else None,
                 value=None if entry is None else _evaluation_value(name, entry.get("value")),
                 started_at=started_at,
             )
-            found[signal.identity] = signal
-        return tuple(sorted(found.values(), key=lambda signal: signal.strength))
+            found.append(signal)
+        found.sort(key=lambda signal: signal.strength)
+        strongest = {signal.identity: signal for signal in reversed(found)}
+        return tuple(signal for signal in found if strongest[signal.identity] is signal)
 
     def _item(self, span: Span, explain: list[dict[str, str]] | None) -> dict[str, Any]:
         walk = Walk(self._pseudonyms, explain)
@@ -181,9 +184,6 @@ class Sanitizer:
     def _error_type(self, span: Span) -> str | None:
         return _shown(span_errors.error_type(span), checks.error_type)
 
-    def _evaluator(self, name: str) -> str:
-        return name if checks.evaluator(name) else f"[WITHHELD chars={len(name)}]"
-
     def _quality_score(self, span: Span) -> float | None:
         entries = (span.evaluations.get(name) for name in self._quality_evaluators)
         ran = (entry for entry in entries if entry is not None and entry.get("status") not in DID_NOT_RUN)
@@ -218,6 +218,18 @@ def _shown(value: Any, check: checks.Check) -> str | None:
     if type(kept) is str:
         return kept
     return f"[WITHHELD chars={len(value) if isinstance(value, str) else characters(value)}]"
+
+
+def _evaluator_names(span: Span) -> dict[str, str]:
+    """Each evaluator of the span as it is shown: the names that the walk gives them in the attributes."""
+    names: dict[str, str] = {}
+    for name in sorted(span.evaluations):
+        names[name] = _evaluator(name, names)
+    return names
+
+
+def _evaluator(name: str, names: dict[str, str]) -> str:
+    return name if checks.evaluator(name) else unique(f"[WITHHELD chars={len(name)}]", set(names.values()))
 
 
 def _evaluation_value(evaluator: str | None, value: Any) -> float | bool | str | None:

@@ -4,7 +4,7 @@ The output depends on the values alone: keys are visited in the order of the all
 readings of one span whose keys come in another order give the same bytes. The input is never changed.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -134,12 +134,12 @@ class Walk:
             self._drop(known, path)
             return None
         if not known:
-            name = _unique(f"[WITHHELD chars={len(key)}]", out)
+            name = unique(f"[WITHHELD chars={len(key)}]", out)
             self.withheld += 1
             if self._explain is not None:
                 self._note((path, name), "withheld", "unknown key")
             return name, below
-        name = _unique(known, out)
+        name = unique(known, out)
         if below and type(child) is dict and fate is not Fate.WHOLE:
             return name, below
         self._left -= len(name) + 4
@@ -195,7 +195,7 @@ class Walk:
                 break
             name = key
             if not checks.evaluator(key):
-                name = _unique(f"[WITHHELD chars={len(key)}]", out)
+                name = unique(f"[WITHHELD chars={len(key)}]", out)
                 self.withheld += 1
                 self._note((path, name), "withheld", "name of an evaluator")
             self._left -= len(name) + 4
@@ -327,7 +327,8 @@ def _known_first(value: Mapping[str, Any], fields: Mapping[str, Node]) -> list[s
     return known if len(known) == len(value) else known + sorted(value.keys() - known)
 
 
-def _unique(name: str, taken: Mapping[str, Any]) -> str:
+def unique(name: str, taken: Container[str]) -> str:
+    """The name, with ` #2`, ` #3` and so on where it is taken."""
     if name not in taken:
         return name
     number = 2

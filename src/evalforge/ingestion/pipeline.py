@@ -44,6 +44,7 @@ class Pipeline:
     evaluators: frozenset[str] = frozenset()
     lease_seconds: float
     progress: Progress
+    traces_a_commit: int = TRACES_A_COMMIT
 
     def run(self) -> IngestionRun:
         """The report of the run, which is also stored. Raises LeaseHeld or CredentialsRejected, after storing it."""
@@ -106,7 +107,7 @@ class _Run:
             for page in searcher.pages(self._learned_so_far):
                 self._reader.read(page)
                 self._seen += len(page.items)
-                if len(self._reader.gathered.captures) >= TRACES_A_COMMIT:
+                if len(self._reader.gathered.captures) >= parts.traces_a_commit:
                     self._commit()
                 self._show_progress()
         except SearchInterrupted as interrupted:

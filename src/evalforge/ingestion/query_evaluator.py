@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+import msgspec
+
 from evalforge.ingestion.query_ast import (
     And,
     Evaluation,
     Everything,
     Field,
     FreeText,
+    Matches,
     Not,
     Or,
     Query,
@@ -23,7 +26,7 @@ from evalforge.ingestion.query_ast import (
 )
 from evalforge.ingestion.query_fields import ignores_case, resolver, texts_of
 from evalforge.ingestion.query_paths import path_reader
-from evalforge.ingestion.query_tests import any_test, glob, text_test, value_test
+from evalforge.ingestion.query_tests import any_test, text_test, value_test
 from evalforge.ingestion.query_view import SpanView
 
 Evaluators: TypeAlias = tuple[str, ...]
@@ -42,15 +45,27 @@ def predicate(query: Query) -> Predicate:
             return _fields(name, is_attribute, [test])
         case FreeText(test=phrase):
             return _free_text(text_test(phrase))
-        case Evaluation():
-            return _evaluation(query)
+        case Evaluation(name=name, is_pattern=is_pattern):
+            return _any_evaluation(query, [name]) if is_pattern else _evaluation(query)
         case Not(of=inner):
             return _not(predicate(inner))
         case And(of=parts):
             return _and([predicate(part) for part in _cheap_first(parts)])
         case Or(of=parts):
-            named = [predicate(part) for part in parts if evaluations_in(part)]
+            named = _named_alternatives([part for part in parts if evaluations_in(part)])
             return _or(named, _plain_alternatives([part for part in parts if not evaluations_in(part)]))
+
+
+def _named_alternatives(parts: list[Query]) -> list[Predicate]:
+    """Name patterns with the same test become one, so that each evaluation is looked at once."""
+    by_test: dict[Evaluation, list[str]] = {}
+    for part in parts:
+        if isinstance(part, Evaluation) and part.is_pattern:
+            by_test.setdefault(msgspec.structs.replace(part, name="", written=""), []).append(part.name)
+    return [
+        *(_any_evaluation(test, names) for test, names in by_test.items()),
+        *(predicate(part) for part in parts if not (isinstance(part, Evaluation) and part.is_pattern)),
+    ]
 
 
 def _plain_alternatives(parts: list[Query]) -> list[Predicate]:
@@ -94,34 +109,28 @@ def _free_text(test: Callable[[Any], bool]) -> Predicate:
 
 
 def _evaluation(term: Evaluation) -> Predicate:
-    holds = _entry_test(term)
-    if not term.is_pattern:
-        name, alone = term.name, (term.name,)
+    name, alone, holds = term.name, (term.name,), _entry_test(term)
 
-        def named(view: SpanView) -> Evaluators | None:
-            entry = view.evaluations.get(name)
-            return alone if entry is not None and holds(entry) else None
+    def named(view: SpanView) -> Evaluators | None:
+        entry = view.evaluations.get(name)
+        return alone if entry is not None and holds(entry) else None
 
-        return named
-    fits = _name_test(term.name)
+    return named
+
+
+def _any_evaluation(term: Evaluation, patterns: Sequence[str]) -> Predicate:
+    """The test of the term over each evaluation whose name fits one of the patterns, in any case."""
+    fits, holds = _name_test(patterns), _entry_test(term)
 
     def any_named(view: SpanView) -> Evaluators | None:
-        evaluations = view.evaluations
-        if not evaluations:
-            return None
-        return tuple([name for name, entry in evaluations.items() if fits(name) and holds(entry)]) or None
+        return tuple([name for name, entry in view.evaluations.items() if holds(entry) and fits(name)]) or None
 
     return any_named
 
 
-def _name_test(pattern: str) -> Callable[[str], bool]:
-    matcher = glob(pattern, ignore_case=True)
-
-    @lru_cache(maxsize=NAMES_REMEMBERED)
-    def fits(name: str) -> bool:
-        return matcher.match(name) is not None
-
-    return fits
+def _name_test(patterns: Sequence[str]) -> Callable[[str], bool]:
+    test = any_test([Matches(pattern) for pattern in patterns], ignore_case=True)
+    return lru_cache(maxsize=NAMES_REMEMBERED)(test)
 
 
 def _entry_test(term: Evaluation) -> Callable[[dict[str, Any]], bool]:

@@ -38,19 +38,21 @@ NANOSECONDS = {
     "d": 86_400 * 10**9,
 }
 DURATION = frozenset({"@duration", "duration"})
-EVALUATION_PARTS = frozenset({
-    "value",
-    "assessment",
-    "reasoning",
-    "tags",
-    "metadata",
-    "status",
-    "eval_metric_type",
-    "eval_metric_metadata",
-    "error",
-    "action",
-    "llm_output",
-})
+EVALUATION_PARTS = frozenset(
+    {
+        "value",
+        "assessment",
+        "reasoning",
+        "tags",
+        "metadata",
+        "status",
+        "eval_metric_type",
+        "eval_metric_metadata",
+        "error",
+        "action",
+        "llm_output",
+    }
+)
 DEPRECATED_PARTS = {
     "evaluation_assessments": "assessment",
     "evaluation_reasoning": "reasoning",

@@ -1,29 +1,24 @@
 """Reads a rules file, or the built-in one. Whatever is wrong with it is a RulesError with file, line and reason."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from evalforge.common.errors import RulesError
 from evalforge.ingestion.query_compiler import escaped_key
+from evalforge.ingestion.query_errors import shown
 from evalforge.ingestion.query_syntax import QueryError, parse
+from evalforge.ingestion.rule_source import BUILT_IN, RuleSource, read_text
 from evalforge.models import FAILURE_TYPES, SEVERITIES, FailureType, Severity
 
-MAX_FILE_BYTES = 1024 * 1024
 MAX_NAME_CHARS = 100
-BUILT_IN = "failure_rules.toml"
 
 _KEYS = {"name": str, "query": str, "type": str, "severity": str, "server": bool, "fallback": bool}
+_SPOKEN = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
 _REQUIRED = ("name", "query", "type", "severity")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z", re.ASCII)
-_HEADER = re.compile(r"\s*\[\[\s*(?:rule|\"rule\"|'rule')\s*\]\]")
-_TABLE = re.compile(r"\s*\[")
-_TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _PLACEHOLDER = re.compile(r"(?<!\\)\{([A-Za-z_]\w*)\}")
 
 
@@ -41,8 +36,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_rules(path: Path | None, *, quality_threshold: float, quality_evaluators: Sequence[str]) -> list[Rule]:
     """The rules of the file, or with None the built-in ones, placeholders filled in. Raises RulesError."""
-    text = _text(path)
-    source = _Source(str(path or BUILT_IN), text)
+    source = RuleSource(str(path or BUILT_IN), read_text(path))
     filler = _Filler(quality_threshold, quality_evaluators)
     rules: list[Rule] = []
     for index, table in enumerate(source.tables()):
@@ -59,79 +53,7 @@ def read_rules(path: Path | None, *, quality_threshold: float, quality_evaluator
     return rules
 
 
-def _text(path: Path | None) -> str:
-    if path is None:
-        return (files("evalforge.ingestion") / BUILT_IN).read_text(encoding="utf-8")
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise RulesError(str(path), None, f"the file cannot be read: {reason}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise RulesError(str(path), None, "the file is larger than 1 MB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise RulesError(str(path), line, f"the file is not UTF-8 (byte {error.start})") from None
-
-
-class _Source:
-    """A rules file: its name for messages, its tables, and the line of each rule and key."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self._lines = text.splitlines()
-        try:
-            self._document: dict[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            found = _TOML_LINE.search(str(error))
-            raise RulesError(
-                name,
-                int(found.group(1)) if found else len(self._lines),
-                f"this is not TOML: {_TOML_LINE.sub('', str(error)).strip()}",
-            ) from None
-        except RecursionError:
-            raise RulesError(name, None, "this is not TOML that a rules file needs: it is nested too deeply") from None
-        self._headers = [number for number, line in enumerate(self._lines, start=1) if _HEADER.match(line)]
-
-    def tables(self) -> list[Any]:
-        for key in self._document:
-            if key != "rule":
-                raise RulesError(
-                    self.name,
-                    self._line_of_key(key, 1, len(self._lines)),
-                    f"{key!r} is unknown; only [[rule]] tables are accepted",
-                )
-        tables = self._document.get("rule", [])
-        if not isinstance(tables, list):
-            raise RulesError(
-                self.name,
-                self._line_of_key("rule", 1, len(self._lines)),
-                "rules are written as [[rule]], with two brackets",
-            )
-        if len(self._headers) != len(tables):
-            self._headers = []
-        return tables
-
-    def line(self, index: int) -> int | None:
-        return self._headers[index] if self._headers else None
-
-    def error(self, index: int, reason: str, key: str | None = None) -> RulesError:
-        start = self.line(index)
-        if start is None:
-            return RulesError(self.name, None, f"rule {index + 1}: {reason}")
-        end = self._headers[index + 1] - 1 if index + 1 < len(self._headers) else len(self._lines)
-        at = self._line_of_key(key, start, end) if key else None
-        return RulesError(self.name, at or start, reason)
-
-    def _line_of_key(self, key: str, start: int, end: int) -> int | None:
-        wanted = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*(?:[=.\]]|\Z)")
-        return next((number for number in range(start, end + 1) if wanted.match(self._lines[number - 1])), None)
-
-
-def _rule(source: _Source, index: int, table: object) -> Rule:
+def _rule(source: RuleSource, index: int, table: object) -> Rule:
     if not isinstance(table, dict):
         raise source.error(index, "a rule is a table with name, query, type and severity")
     _check_keys(source, index, table)
@@ -142,18 +64,19 @@ def _rule(source: _Source, index: int, table: object) -> Rule:
         )
     for key, accepted in (("type", FAILURE_TYPES), ("severity", SEVERITIES)):
         if table[key] not in accepted:
-            raise source.error(index, f"{key} {table[key]!r} is unknown; accepted are {', '.join(accepted)}", key)
+            raise source.error(index, f"{key} {shown(table[key])} is unknown; accepted are {', '.join(accepted)}", key)
     return Rule(**table, line=source.line(index))
 
 
-def _check_keys(source: _Source, index: int, table: Mapping[str, object]) -> None:
+def _check_keys(source: RuleSource, index: int, table: Mapping[str, object]) -> None:
     for key, value in table.items():
         kind = _KEYS.get(key)
         if kind is None:
             raise source.error(index, f"{key!r} is unknown; a rule has {', '.join(_KEYS)}", key)
         if not isinstance(value, kind):
-            wanted = "true or false" if kind is bool else "text"
-            raise source.error(index, f"{key} must be {wanted}, not {value!r:.100}", key)
+            raise source.error(
+                index, f"{key} must be {_SPOKEN[kind]}, not {_SPOKEN.get(type(value), 'a date or time')}", key
+            )
     for key in _REQUIRED:
         if key not in table:
             raise source.error(index, f"{key} is missing; a rule needs {', '.join(_REQUIRED)}")
@@ -186,7 +109,7 @@ def _plain_number(value: float) -> str:
     return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
-def _filled(source: _Source, index: int, query: str, filler: _Filler) -> str | None:
+def _filled(source: RuleSource, index: int, query: str, filler: _Filler) -> str | None:
     try:
         return filler.fill(query)
     except KeyError as unknown:
@@ -195,7 +118,7 @@ def _filled(source: _Source, index: int, query: str, filler: _Filler) -> str | N
         raise source.error(index, reason, "query") from None
 
 
-def _checked(source: _Source, index: int, rule: Rule, query: str) -> Rule:
+def _checked(source: RuleSource, index: int, rule: Rule, query: str) -> Rule:
     try:
         parse(query)
     except QueryError as error:

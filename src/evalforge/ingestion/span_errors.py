@@ -15,9 +15,9 @@ MESSAGE_CHARS = 4096
 """How much of a message is searched for a status code."""
 
 _LABELLED = (
-    r"\b(?:(?:http|error|response)[ _]?)?(?:status|code)(?:[ _]?code)?\"?'?(?: is| was| of)?[ \t]{0,2}[:=]?[ \t]{0,2}"
-    r"|\bhttp(?:/\d(?:\.\d)?)?(?: error)?[ \t]{0,2}[:=]?[ \t]{0,2}"
-    r"|\bhttperror[ \t]{0,2}[:=]?[ \t]{0,2}"
+    r"\b(?:(?:http|error|response|status)[ _]?code|(?:http[ _]?)?status(?:[ _]?code)?)\"?'?(?: is| was| of)?"
+    r"[ \t]{0,2}[:=]?[ \t]{0,2}"
+    r"|\bhttp(?:/\d(?:\.\d)?)?(?: ?error)?[ \t]{0,2}[:=]?[ \t]{0,2}"
 )
 _NAMED = (
     r"bad request|unauthorized|payment required|forbidden|not found|method not allowed|request time-?out|conflict"

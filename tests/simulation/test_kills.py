@@ -1,0 +1,95 @@
+"""Whatever ends a run, the next one makes the store whole: kill -9, SIGTERM, and a lease left behind."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from helpers.commands import environment, evalforge
+from helpers.exported import failed
+from helpers.fake_datadog import FakeDatadog, slow_body
+
+SPANS = [failed(number, trace=f"{number % 300:032x}") for number in range(1, 901)]
+KILLS = 8
+
+
+def started(env: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "evalforge", "capture", "--json"]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_runs_killed_at_any_moment_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
+    store, rng = tmp_path / "store.db", random.Random(7)
+    with FakeDatadog(spans=SPANS) as server:
+        env = environment(store, server.url, EVALFORGE_PAGE_LIMIT="50", EVALFORGE_LEASE_SECONDS="0.1")
+        for _ in range(KILLS):
+            run = started(env)
+            time.sleep(0.35 + rng.random() * 0.6)
+            run.kill()
+            run.communicate()
+        time.sleep(0.2)
+        last = evalforge("capture", "--json", env=environment(store, server.url))
+        whole = tmp_path / "whole.db"
+        evalforge("capture", "--json", env=environment(whole, server.url))
+    assert last.code == 0, last.err
+    assert without_fetch_time(store) == without_fetch_time(whole)
+    with closing(sqlite3.connect(store)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def without_fetch_time(store: Path) -> list[dict[str, object]]:
+    lines = evalforge("captures", "list", env=environment(store)).lines
+    return [{**line, "fetched_at": None} for line in lines]
+
+
+def test_sigterm_ends_a_run_soon_keeps_what_was_read_and_gives_the_lease_back(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    with FakeDatadog(spans=SPANS) as server:
+        env = environment(store, server.url, EVALFORGE_PAGE_LIMIT="10", EVALFORGE_REQUESTS_PER_MINUTE="120")
+        run = started(env)
+        while len(server.searches) < 4:
+            time.sleep(0.02)
+        begun = time.monotonic()
+        run.send_signal(signal.SIGTERM)
+        out, err = run.communicate(timeout=10)
+        took = time.monotonic() - begun
+        again = evalforge("capture", "--json", env=environment(store, server.url))
+    assert run.returncode == 3, err
+    assert b"stopped by a signal" in out
+    assert took < 8
+    assert (again.code, again.report["outcome"]) == (0, "complete")
+
+
+def test_a_run_beside_another_is_told_so_and_reads_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    with FakeDatadog(script=[slow_body(0.2)]) as server:
+        first = started(environment(store, server.url))
+        while not server.searches:
+            time.sleep(0.02)
+        second = evalforge("capture", "--json", env=environment(store, server.url))
+        asked = len(server.searches)
+        os.kill(first.pid, signal.SIGTERM)
+        first.communicate(timeout=10)
+    assert second.code == 5
+    assert "lease" in second.err
+    assert asked == 1
+
+
+def test_a_killed_runs_lease_runs_out(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    with FakeDatadog(script=[slow_body(0.2)]) as server:
+        env = environment(store, server.url, EVALFORGE_LEASE_SECONDS="1.5")
+        first = started(env)
+        while not server.searches:
+            time.sleep(0.02)
+        first.kill()
+        first.communicate()
+        held = evalforge("capture", "--json", env=env)
+        time.sleep(1.6)
+        free = evalforge("capture", "--json", env=env)
+    assert (held.code, free.code) == (5, 0), held.err + free.err

@@ -1,0 +1,167 @@
+"""One run: idempotent over order, split and duplicates; what it counts, decides and leaves alone."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalforge.common.errors import CredentialsRejected, LeaseHeld
+from evalforge.storage.sqlite import SqliteStore
+from helpers.clocks import FakeClock
+from helpers.exported import failed, item, judged
+from helpers.runs import GivenPages, Lines, pipeline, run, stored
+
+START_MS = 1_795_423_310_000
+
+
+def version(draw: st.DrawFn) -> Any:
+    """A span of one of three traces, in one of several versions: some fail, some do not, some are odd or broken."""
+    number = draw(st.integers(1, 6))
+    fields: dict[str, Any] = {
+        "trace": f"{number % 3:032x}",
+        "start_ns": START_MS + number,
+        "parent_id": draw(st.sampled_from(["undefined", "1", "14624140233640368325"])),
+        "status": draw(st.sampled_from(["ok", "error", "error"])),
+        "tags": draw(st.sampled_from([["service:a"], ["service:b", "user_id:7"], [1]])),
+        "metrics": draw(st.sampled_from([None, {"input_tokens": 3}])),
+    }
+    if draw(st.booleans()):
+        assessment = draw(st.sampled_from(["fail", "pass"]))
+        return judged("tone", number, {"value": draw(st.integers(0, 2)), "assessment": assessment}, **fields)
+    made = item(number, **fields)
+    return draw(st.sampled_from([made, made, made, {**made, "attributes": None}]))
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> list[Any]:
+    return [version(draw) for _ in range(draw(st.integers(1, 10)))]
+
+
+def pages_of(spans: list[Any], rng: random.Random) -> list[list[Any]]:
+    """The spans in any order, some of them twice, in pages of any size."""
+    shuffled = [*spans, *rng.choices(spans, k=2)]
+    rng.shuffle(shuffled)
+    pages: list[list[Any]] = [[]]
+    for span in shuffled:
+        pages[-1].append(span)
+        if rng.random() < 0.4:
+            pages.append([])
+    return pages
+
+
+commits = pytest.mark.parametrize("traces_a_commit", [1, 450], ids=["a commit a page", "one commit"])
+
+
+@commits
+def test_any_order_split_and_duplicate_of_the_spans_gives_the_same_captures_and_dead_letters(
+    traces_a_commit: int,
+) -> None:
+    @settings(max_examples=60, deadline=None)
+    @given(readings(), st.randoms(use_true_random=False))
+    def law(spans: list[Any], rng: random.Random) -> None:
+        left, right = SqliteStore(None), SqliteStore(None)
+        try:
+            run(left, [spans], FakeClock(), traces_a_commit=traces_a_commit)
+            run(right, pages_of(spans, rng), FakeClock(), traces_a_commit=traces_a_commit)
+            assert stored(left) == stored(right)
+        finally:
+            left.close()
+            right.close()
+
+    law()
+
+
+@commits
+def test_a_second_run_changes_nothing_if_the_data_did_not_whatever_the_order_it_comes_in(traces_a_commit: int) -> None:
+    @settings(max_examples=60, deadline=None)
+    @given(readings(), st.randoms(use_true_random=False))
+    def law(spans: list[Any], rng: random.Random) -> None:
+        store, clock = SqliteStore(None), FakeClock()
+        try:
+            run(store, [spans], clock)
+            before = stored(store)
+            clock.advance(900)
+            again = run(store, pages_of(spans, rng), clock, traces_a_commit=traces_a_commit)
+            assert stored(store) == before
+            assert (again.tally.captures_created, again.tally.dead_letters_new) == (0, 0)
+        finally:
+            store.close()
+
+    law()
+
+
+@pytest.fixture
+def store() -> Any:
+    opened = SqliteStore(None)
+    yield opened
+    opened.close()
+
+
+def test_spans_seen_are_included_excluded_or_dead_letters(store: SqliteStore) -> None:
+    spans = [failed(1), failed(1, trace="odd id"), item(2), b"{", failed(3), failed(3)]
+    tally = run(store, [spans], FakeClock()).tally
+    excluded = sum(tally.spans_excluded.values())
+    assert tally.spans_seen == tally.spans_included + excluded + tally.dead_letters == 6
+    assert (tally.spans_included, tally.dead_letters) == (2, 2)
+    assert tally.spans_excluded == {"duplicate": 1, "no_failure": 1}
+
+
+def test_a_trace_gets_one_decision_however_many_commits_touch_it(store: SqliteStore) -> None:
+    log, trace = Lines(), f"{1:032x}"
+    pages = [[failed(1)], [failed(2, trace=trace)], [item(3, trace=trace)], [item(4)]]
+    report = run(store, pages, FakeClock(), log=log, traces_a_commit=1)
+    decisions = [(fields["trace_id"], fields["decision"]) for event, fields in log.lines if event == "decision"]
+    assert decisions == [(trace, "created"), (f"{4:032x}", "excluded")]
+    assert (report.tally.captures_created, report.tally.captures_updated) == (1, 0)
+
+
+def test_an_evaluator_first_seen_while_reading_is_asked_for_in_the_same_run(store: SqliteStore) -> None:
+    source = GivenPages([[judged("brand_new", 1)]])
+    report = pipeline(store, source, FakeClock()).run()
+    assert "@evaluation.brand_new.assessment" in source.queries[-1]
+    assert "brand_new" in report.coverage.evaluators_asked
+    assert "brand_new" in store.known_evaluators()
+
+
+def test_a_run_that_fails_is_stored_as_failed_and_gives_its_lease_back(store: SqliteStore) -> None:
+    class Rejecting(GivenPages):
+        def evaluator_names(self) -> frozenset[str]:
+            raise CredentialsRejected("check DD_APP_KEY")
+
+    clock = FakeClock()
+    with pytest.raises(CredentialsRejected):
+        pipeline(store, Rejecting([]), clock).run()
+    [record] = store.list_runs()
+    assert (record.outcome, record.errors, record.coverage.state) == ("failed", ("check DD_APP_KEY",), "partial")
+    store.acquire_lease("next", clock.now(), 60)
+
+
+def test_a_run_that_loses_its_lease_writes_nothing_more(store: SqliteStore) -> None:
+    clock = FakeClock()
+
+    class Slow(GivenPages):
+        def search(self, query: str, window: Any, *, newest_first: bool = False) -> Any:
+            clock.advance(3600)
+            store.acquire_lease("thief", clock.now(), 600)
+            yield from super().search(query, window, newest_first=newest_first)
+
+        def evaluator_names(self) -> frozenset[str]:
+            return frozenset()
+
+    with pytest.raises(LeaseHeld):
+        pipeline(store, Slow([[failed(1)]]), clock, scan_all=True).run()
+    assert stored(store) == []
+
+
+def test_a_running_run_is_on_record_before_anything_is_read(store: SqliteStore) -> None:
+    outcomes: list[str] = []
+
+    class Looking(GivenPages):
+        def search(self, query: str, window: Any, *, newest_first: bool = False) -> Any:
+            outcomes.extend(one.outcome for one in store.list_runs())
+            return super().search(query, window, newest_first=newest_first)
+
+    pipeline(store, Looking([]), FakeClock()).run()
+    assert outcomes[0] == "running"
