@@ -7,7 +7,6 @@ same PRAGMAs and batch size. Run as `python -m benchmarks.capture_speed URL PAGE
 import json
 import os
 import resource
-import sqlite3
 import statistics
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import orjson
 
 from evalforge.common.clock import SystemClock
 from evalforge.common.config import read_settings
-from evalforge.storage.sqlite import SqliteStore
+from evalforge.storage.sqlite_file import open_file
 from evalforge.wiring import capture
 
 ROUNDS = 5
@@ -84,14 +83,7 @@ def fetched(url: str, pages: int) -> list[bytes]:
 
 def floor(bodies: list[bytes], path: Path) -> float:
     """Seconds to parse the pages and insert the same bytes, one transaction a page."""
-    store = SqliteStore(path)
-    pragmas = {
-        name: store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
-    }
-    store.close()
-    connection = sqlite3.connect(path, isolation_level=None)
-    for name, value in pragmas.items():
-        connection.execute(f"PRAGMA {name} = {value}")
+    connection = open_file(path)
     connection.execute("CREATE TABLE spans (id TEXT PRIMARY KEY, document BLOB)")
     start = time.perf_counter()
     for body in bodies:

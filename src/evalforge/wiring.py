@@ -16,13 +16,13 @@ from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
-from evalforge.ingestion.pacing import Pacer
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.pipeline import Pipeline, window_of
-from evalforge.ingestion.query_errors import QueryError
-from evalforge.ingestion.query_syntax import parse
+from evalforge.ingestion.query.errors import QueryError
+from evalforge.ingestion.query.syntax import parse
 from evalforge.ingestion.rules_check import check_rules
 from evalforge.ingestion.run_journal import Journal, Progress
+from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.models import IngestionRun, RulesCheck
 from evalforge.storage.sqlite import SqliteStore

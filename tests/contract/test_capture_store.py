@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -160,10 +161,8 @@ def test_of_eight_that_ask_at_once_one_gets_the_lease(open_store):
     won: list[Lease] = []
 
     def ask(number: int) -> None:
-        try:
+        with suppress(LeaseHeld):
             won.append(stores[number].acquire_lease(f"r{number}", NOON, 60))
-        except LeaseHeld:
-            pass
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
     for thread in threads:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from evalforge.ingestion.query_compiler import compile_query
-from evalforge.ingestion.query_evaluator import predicate
-from evalforge.ingestion.query_syntax import parse
-from evalforge.ingestion.query_view import failure_view, plain_view
+from evalforge.ingestion.query.compiler import compile_query
+from evalforge.ingestion.query.evaluator import predicate
+from evalforge.ingestion.query.syntax import parse
+from evalforge.ingestion.query.view import failure_view, plain_view
 from helpers.spans import make_span
 
 TABLE: list[dict[str, Any]] = json.loads((Path(__file__).parent / "query_table.json").read_text(encoding="utf-8"))

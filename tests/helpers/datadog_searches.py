@@ -7,7 +7,7 @@ from typing import Any
 from evalforge.common.clock import Clock
 from evalforge.common.errors import EvalForgeError
 from evalforge.ingestion.datadog_client import DatadogClient
-from evalforge.ingestion.pacing import Pacer
+from evalforge.ingestion.search.pacing import Pacer
 from evalforge.models import Window
 from helpers.clocks import FakeClock
 from helpers.fake_datadog import FakeDatadog

@@ -8,7 +8,7 @@ import pytest
 
 from evalforge.common.errors import ConfigurationError, CredentialsRejected, PartialRun
 from evalforge.ingestion.models import TraceSource
-from evalforge.ingestion.search_errors import SearchInterrupted, SearchRefused
+from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
 from evalforge.models import RateLimit
 from helpers import fake_datadog as fake
 from helpers.clocks import FakeClock

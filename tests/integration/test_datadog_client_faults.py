@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalforge.common.clock import SystemClock
-from evalforge.ingestion.search_errors import SearchInterrupted
+from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.models import RateLimit
 from helpers import fake_datadog as fake
 from helpers.clocks import FakeClock

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -80,3 +81,18 @@ def test_the_sandbox_says_nothing_of_its_own() -> None:
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_serving_ends_cleanly_at_an_interrupt() -> None:
+    script = (
+        "from evalforge.sandbox.server import serve\n"
+        "serve(port=0, on_started=lambda bound: print(bound.url, flush=True))\nprint('bye')\n"
+    )
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert search(url).status_code == 500
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=20)
+    assert (process.returncode, rest, errors) == (0, "bye\n", "")

@@ -122,7 +122,9 @@ def test_the_store_path_is_what_follows_the_scheme() -> None:
     assert read_settings({"EVALFORGE_STORE": "sqlite:///data/forge.db"}).store_path == Path("/data/forge.db")
 
 
-@pytest.mark.parametrize("store", ["sqlite://relative.db", "sqlite://", "postgres://x", "/data/forge.db", "firestore://p"])
+@pytest.mark.parametrize(
+    "store", ["sqlite://relative.db", "sqlite://", "postgres://x", "/data/forge.db", "firestore://p"]
+)
 def test_a_store_that_is_none_is_refused_by_value(store: str) -> None:
     with pytest.raises(ConfigurationError, match=f"EVALFORGE_STORE={store}"):
         _ = read_settings({"EVALFORGE_STORE": store}).store_path

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from evalforge.common.errors import RulesError
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
-from evalforge.ingestion.query_evaluator import predicate
-from evalforge.ingestion.query_syntax import QueryError, parse
-from evalforge.ingestion.query_view import plain_view
+from evalforge.ingestion.query.evaluator import predicate
+from evalforge.ingestion.query.syntax import QueryError, parse
+from evalforge.ingestion.query.view import plain_view
 from evalforge.models import FAILURE_TYPES
 from helpers.spans import make_span
 
@@ -116,7 +116,7 @@ def test_the_built_in_rules_use_every_failure_type() -> None:
 
 def test_the_threshold_and_the_quality_evaluators_are_filled_in() -> None:
     rules = load_rules(None, quality_threshold=1e-7, quality_evaluators=["my score", "b"])
-    query = rules.search_query(ml_app=None, scope=None, evaluators=(), only="quality_degradation")
+    query = rules.search_query(ml_app=None, scope=None, evaluators=(), only={"quality_degradation"})
     assert query is not None
     assert r"@evaluation.my\ score.value:<0.0000001" in query
     assert "@evaluation.b.assessment:fail" in query
@@ -140,16 +140,16 @@ def test_every_failure_of_a_server_rule_is_fetched_by_the_query_for_the_server()
 
 
 def test_the_query_is_app_and_scope_and_any_rule() -> None:
-    query = RULES.search_query(ml_app='a"b', scope="env:prod OR env:test", evaluators=(), only="llm_error")
+    query = RULES.search_query(ml_app='a"b', scope="env:prod OR env:test", evaluators=(), only={"llm_error"})
     assert query == r'@ml_app:"a\"b" AND (env:prod OR env:test) AND @status:error'
     assert RULES.search_query(ml_app="x", scope=" ", evaluators=(), all_spans=True) == '@ml_app:"x"'
     assert RULES.search_query(ml_app=None, scope=None, evaluators=(), all_spans=True) == "*"
 
 
 def test_a_rule_that_is_not_the_servers_or_knows_no_evaluator_asks_for_nothing(tmp_path: Path) -> None:
-    assert RULES.search_query(ml_app=None, scope=None, evaluators=("x",), only="tool_error") is None
+    assert RULES.search_query(ml_app=None, scope=None, evaluators=("x",), only={"tool_error"}) is None
     rules = load(tmp_path, rule(query="@evaluation.*.assessment:fail"))
-    assert rules.has_name_globs
+    assert rules.with_name_globs
     assert rules.search_query(ml_app="x", scope=None, evaluators=()) is None
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalforge.ingestion.pacing import Pacer
+from evalforge.ingestion.search.pacing import Pacer
 from evalforge.models import RateLimit
 from helpers.clocks import FakeClock
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalforge.ingestion.pages import BrokenBody, split_page
+from evalforge.ingestion.search.pages import BrokenBody, split_page
 
 GOOD = b'{"id":"1","attributes":{"name":"a \\"quoted\\" [name] {x}, \\\\"}}'
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from evalforge.ingestion.decoding import decode_span
-from evalforge.ingestion.pii_policy import MAX_DEPTH
+from evalforge.ingestion.pii.policy import MAX_DEPTH
 from helpers.sanitizing import SANITIZER, everything, sanitized, with_ids
 
 

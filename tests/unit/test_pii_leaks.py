@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalforge.ingestion.models import Finding
-from evalforge.ingestion.pii_policy import MAX_SPAN_BYTES
+from evalforge.ingestion.pii.policy import MAX_SPAN_BYTES
 from helpers.sanitizing import (
     CANARY,
     KEPT,

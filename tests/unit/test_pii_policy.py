@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from evalforge.ingestion.decoding import decode_span
-from evalforge.ingestion.pii_policy import (
+from evalforge.ingestion.pii.policy import (
     DROP_KEYS,
     DROP_PATTERNS,
     HASH_KEYS,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from evalforge.ingestion.models import Finding
-from evalforge.ingestion.pii_policy import MAX_ITEMS, MAX_KEYS, MAX_SPAN_BYTES
+from evalforge.ingestion.pii.policy import MAX_ITEMS, MAX_KEYS, MAX_SPAN_BYTES
 from evalforge.ingestion.pii_sanitizer import SanitizationFailed
 from evalforge.models import FailureCapture
 from helpers.sanitizing import CANARY, FETCHED, FOUND, KEPT, SANITIZER, TRACE, sanitized, span_of, user_hash, with_ids

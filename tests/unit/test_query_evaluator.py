@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from evalforge.ingestion.query_evaluator import predicate
-from evalforge.ingestion.query_syntax import parse
-from evalforge.ingestion.query_view import plain_view
+from evalforge.ingestion.query.evaluator import predicate
+from evalforge.ingestion.query.syntax import parse
+from evalforge.ingestion.query.view import plain_view
 from helpers.spans import make_span
 
 

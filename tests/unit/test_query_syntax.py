@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalforge.ingestion.query_ast import And, Between, Equals, Field, FreeText, Matches, Not, Or
-from evalforge.ingestion.query_compiler import compile_query
-from evalforge.ingestion.query_evaluator import predicate
-from evalforge.ingestion.query_syntax import MAX_DEPTH, MAX_QUERY_CHARS, QueryError, parse
-from evalforge.ingestion.query_view import plain_view
+from evalforge.ingestion.query.ast import And, Between, Equals, Field, FreeText, Matches, Not, Or
+from evalforge.ingestion.query.compiler import compile_query
+from evalforge.ingestion.query.evaluator import predicate
+from evalforge.ingestion.query.syntax import MAX_DEPTH, MAX_QUERY_CHARS, QueryError, parse
+from evalforge.ingestion.query.view import plain_view
 from helpers.spans import make_span
 
 TABLE = json.loads((Path(__file__).parents[1] / "contract" / "query_table.json").read_text(encoding="utf-8"))

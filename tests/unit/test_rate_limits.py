@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalforge.ingestion.rate_limits import read_rate_limit, told_wait
+from evalforge.ingestion.search.rate_limits import read_rate_limit, told_wait
 from evalforge.models import RateLimit
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)

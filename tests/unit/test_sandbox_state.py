@@ -91,6 +91,7 @@ def test_pages_hold_every_span_once_and_in_order(starts: list[tuple[int, int]], 
         found += [(span["start_ns"], span["span_id"]) for span in page]
         if after is None:
             break
+        assert len(found) < len(starts)
         assert len(page) == limit
     assert found == sorted(found, reverse=backwards)
     assert {span_id for _, span_id in found} == {str(name) for _, name in starts}

@@ -13,12 +13,12 @@ import msgspec
 
 from evalforge.common.clock import Clock
 from evalforge.common.errors import ConfigurationError, CredentialsRejected
-from evalforge.ingestion.attempts import Attempts, Limits, Reply, Request
 from evalforge.ingestion.decoding import NotJson, decode_json
 from evalforge.ingestion.models import Page
-from evalforge.ingestion.pacing import Pacer
-from evalforge.ingestion.pages import BrokenBody, PageEnvelope, split_page
-from evalforge.ingestion.search_errors import SearchInterrupted, SearchRefused
+from evalforge.ingestion.search.attempts import Attempts, Limits, Reply, Request
+from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
+from evalforge.ingestion.search.pacing import Pacer
+from evalforge.ingestion.search.pages import BrokenBody, PageEnvelope, split_page
 from evalforge.models import RateLimit, Window
 
 SEARCH_PATH = "/api/v2/llm-obs/v1/spans/events/search"

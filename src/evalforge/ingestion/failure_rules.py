@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 
 from evalforge.ingestion.models import Finding, Span
-from evalforge.ingestion.query_ast import Query, evaluations_in
-from evalforge.ingestion.query_compiler import alternatives, any_of, compile_query, quoted
-from evalforge.ingestion.query_evaluator import Evaluators, predicate
-from evalforge.ingestion.query_syntax import parse
-from evalforge.ingestion.query_view import SpanView, failure_view
+from evalforge.ingestion.query.ast import Query, evaluations_in
+from evalforge.ingestion.query.compiler import alternatives, any_of, compile_query, quoted
+from evalforge.ingestion.query.evaluator import Evaluators, predicate
+from evalforge.ingestion.query.syntax import parse
+from evalforge.ingestion.query.view import SpanView, failure_view
 from evalforge.ingestion.rule_file import Rule, read_rules
 
 __all__ = ["Rule", "RuleSet", "load_rules"]
@@ -79,10 +79,10 @@ class RuleSet:
         ml_app: str | None,
         scope: str | None,
         evaluators: Collection[str],
-        only: str | None = None,
+        only: Collection[str] | None = None,
         all_spans: bool = False,
     ) -> str | None:
-        """What to ask the server: app AND scope AND any of the server's rules (or `only` the rule of that name).
+        """What to ask the server: app AND scope AND any of the server's rules (or `only` the rules of these names).
 
         `evaluators` are the names that `*` stands for. `all_spans` leaves the rules out. None if the rules would ask
         for nothing: no rule is the server's, or no evaluator fits. Raises QueryError if the scope cannot be used.
@@ -95,10 +95,10 @@ class RuleSet:
         parts += [part for part in (scoped, wanted) if part != "*"]
         return " AND ".join(parts) or "*"
 
-    def _failures(self, evaluators: Collection[str], only: str | None) -> str | None:
+    def _failures(self, evaluators: Collection[str], only: Collection[str] | None) -> str | None:
         texts: list[str] = []
         for rule in self.rules:
-            if not rule.server or only not in (None, rule.name):
+            if not rule.server or (only is not None and rule.name not in only):
                 continue
             asked = alternatives(self._queries[rule.name], evaluators)
             if asked == "everything":
@@ -107,10 +107,12 @@ class RuleSet:
         return any_of(texts) if texts else None
 
     @cached_property
-    def has_name_globs(self) -> bool:
-        """Whether a rule for the server needs to know the evaluators' names."""
-        return any(
-            term.is_pattern for rule in self.rules if rule.server for term in evaluations_in(self._queries[rule.name])
+    def with_name_globs(self) -> frozenset[str]:
+        """The names of the server's rules that need to know the evaluators' names."""
+        return frozenset(
+            rule.name
+            for rule in self.rules
+            if rule.server and any(term.is_pattern for term in evaluations_in(self._queries[rule.name]))
         )
 
     @cached_property

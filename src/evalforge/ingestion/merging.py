@@ -116,7 +116,7 @@ def origin_of(spans: Sequence[CapturedSpan], signals: Sequence[Signal]) -> Captu
 def _united(
     stored: Iterable[Part], read: Iterable[Part], key: Callable[[Part], Hashable], read_again: Callable[[str], bool]
 ) -> list[Part]:
-    """Both lists as one, each key once: the part read, unless this run had read its span before with a greater encoding."""
+    """Both as one, each key once: the part read, unless this run had read its span before with a greater encoding."""
     found = {key(part): part for part in stored}
     for part in read:
         known = found.get(key(part))

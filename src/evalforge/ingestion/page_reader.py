@@ -13,7 +13,7 @@ from evalforge.ingestion.decoding import UndecodableSpan, decode_span, shape_of
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.merging import merge
 from evalforge.ingestion.models import Finding, Page, Span
-from evalforge.ingestion.pii_checks import evaluator as is_evaluator_name
+from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
 from evalforge.ingestion.pii_sanitizer import SanitizationFailed, Sanitizer
 from evalforge.models import DeadLetter, FailureCapture
 

@@ -10,15 +10,14 @@ from typing import Any, TypeVar
 
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import ConfigurationError, EvalForgeError
-from evalforge.ingestion import pii_checks as checks
-from evalforge.ingestion import pii_words as words
 from evalforge.ingestion import span_errors
 from evalforge.ingestion.merging import keep_strongest, redaction_counts, summarise
 from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
-from evalforge.ingestion.pii_hashing import Pseudonyms
-from evalforge.ingestion.pii_policy import POLICY_VERSION
-from evalforge.ingestion.pii_walk import Walk, characters, unique
+from evalforge.ingestion.pii import checks, words
+from evalforge.ingestion.pii.hashing import Pseudonyms
+from evalforge.ingestion.pii.policy import POLICY_VERSION
+from evalforge.ingestion.pii.walk import Walk, characters, unique
 from evalforge.models import CapturedSpan, FailureCapture, Model, Redaction, Signal, TracePayload
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

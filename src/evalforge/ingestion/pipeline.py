@@ -17,7 +17,7 @@ from evalforge.ingestion.models import TraceSource
 from evalforge.ingestion.page_reader import PageReader
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.run_journal import Journal, Log, Progress
-from evalforge.ingestion.search_errors import SearchInterrupted
+from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
 from evalforge.models import FailureCapture, IngestionRun, Lease, Outcome, Window
 from evalforge.ports import Batch, CaptureStore

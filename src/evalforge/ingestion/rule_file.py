@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from evalforge.common.errors import RulesError
-from evalforge.ingestion.query_compiler import escaped_key
-from evalforge.ingestion.query_errors import shown
-from evalforge.ingestion.query_syntax import QueryError, parse
+from evalforge.ingestion.query.compiler import escaped_key
+from evalforge.ingestion.query.errors import shown
+from evalforge.ingestion.query.syntax import QueryError, parse
 from evalforge.ingestion.rule_source import BUILT_IN, RuleSource, read_text
 from evalforge.models import FAILURE_TYPES, SEVERITIES, FailureType, Severity
 

@@ -1,4 +1,4 @@
-"""`rules --check`: reads a window once more and tells which traces changed rules would gain and lose. Writes nothing."""
+"""`rules --check`: reads a window once more and tells which traces changed rules would gain and lose."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -6,9 +6,9 @@ from contextlib import suppress
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.models import Finding, Page, TraceSource
-from evalforge.ingestion.pii_checks import evaluator as is_evaluator_name
+from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
 from evalforge.ingestion.run_journal import Journal, Progress
-from evalforge.ingestion.search_errors import SearchInterrupted
+from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
 from evalforge.models import FAILURE_TYPES, SEVERITIES, Coverage, RulesCheck, RulesVerdict
 
@@ -90,9 +90,7 @@ def _verdict(trace_id: str, findings: tuple[Finding, ...]) -> RulesVerdict:
 def _stronger(known: RulesVerdict | None, new: RulesVerdict) -> RulesVerdict:
     if known is None:
         return new
-    strongest = min(
-        known, new, key=lambda one: (SEVERITIES.index(one.severity), FAILURE_TYPES.index(one.failure_type))
-    )
+    strongest = min(known, new, key=lambda one: (SEVERITIES.index(one.severity), FAILURE_TYPES.index(one.failure_type)))
     return RulesVerdict(
         trace_id=new.trace_id,
         failure_type=strongest.failure_type,

@@ -3,14 +3,14 @@
 The server's answer is a pre-filter and never the verdict (design, "Failure rules are Datadog queries").
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.run_journal import Journal
-from evalforge.ingestion.search_errors import SearchInterrupted, SearchRefused
+from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
 from evalforge.models import Window
 
 HTTP_BAD_REQUEST = 400
@@ -43,38 +43,48 @@ class Searcher:
         Names that turn up only while reading are asked for in a second round, so that a new evaluator's failures do
         not wait for the next run. Raises SearchInterrupted when Datadog, the budget or the deadline ends the run.
         """
-        known = self._plan.evaluators | self._rules.literal_evaluators | self._custom_evaluators()
-        if not self._plan.scan_all and self._rules.has_name_globs:
-            for app in self._plan.apps:
-                yield from self._learning_page(app)
-            known |= learned()
+        known = self._plan.evaluators | self._rules.literal_evaluators
+        if not self._asks_by_name:
+            yield from self._round(known)
+            return
+        known |= self._custom_evaluators()
+        for app in self._plan.apps:
+            yield from self._learning_page(app)
+        known |= learned()
         yield from self._round(known)
         new = learned() - known
-        if new and not self._plan.scan_all and self._rules.has_name_globs:
-            yield from self._round(new)
+        if new:
+            yield from self._round(new, self._rules.with_name_globs)
 
-    def _round(self, evaluators: frozenset[str]) -> Iterator[Page]:
+    @property
+    def _asks_by_name(self) -> bool:
+        return bool(self._rules.with_name_globs) and not self._plan.scan_all
+
+    def _round(self, evaluators: frozenset[str], only: Collection[str] | None = None) -> Iterator[Page]:
         self._journal.evaluators_asked |= evaluators
         for app in self._plan.apps:
-            query = self._query(app, evaluators)
+            query = self._query(app, evaluators, only)
             if query is not None:
                 try:
                     yield from self._search(query)
                 except SearchRefused as refused:
-                    yield from self._rule_by_rule(app, evaluators, refused)
+                    yield from self._rule_by_rule(app, evaluators, only, refused)
 
-    def _rule_by_rule(self, app: str | None, evaluators: frozenset[str], refused: SearchRefused) -> Iterator[Page]:
+    def _rule_by_rule(
+        self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None, refused: SearchRefused
+    ) -> Iterator[Page]:
         if refused.status != HTTP_BAD_REQUEST or self._plan.scan_all:
-            self._journal.partial(f"Datadog refused a search: {refused.reason}")
+            self._journal.partial(f"Datadog refused {refused.reason} (HTTP {refused.status})")
             return
         self._journal.note("Datadog refused the rules as one query (HTTP 400): one query per rule was sent instead")
         for rule in self._rules.rules:
-            query = self._query(app, evaluators, only=rule.name) if rule.server else None
+            asked = rule.server and (only is None or rule.name in only)
+            query = self._query(app, evaluators, {rule.name}) if asked else None
             if query is not None:
                 try:
                     yield from self._search(query)
-                except SearchRefused as refused_rule:
-                    self._journal.partial(f"Datadog refused the rule {rule.name!r}: {refused_rule.reason}")
+                except SearchRefused as answer:
+                    self._journal.partial(f"Datadog refused the rule {rule.name!r} (HTTP {answer.status})")
 
     def _search(self, query: str) -> Iterator[Page]:
         self._journal.queries.append(query)
@@ -92,22 +102,20 @@ class Searcher:
             pages = self._source.search(query, self._plan.window, newest_first=True)
             page = next(iter(pages), None)
         except SearchRefused as refused:
-            self._journal.note(f"no evaluator names were learned from an unfiltered page: {refused.reason}")
+            self._journal.note(f"no names were learned from an unfiltered page: Datadog answered HTTP {refused.status}")
             return
         if page is not None:
             self._journal.pages += 1
             yield page
 
     def _custom_evaluators(self) -> frozenset[str]:
-        if not self._rules.has_name_globs:
-            return frozenset()
         try:
             return self._source.evaluator_names()
         except (SearchRefused, SearchInterrupted) as error:
-            self._journal.note(f"the list of custom evaluators could not be read: {error.reason}")
+            self._journal.note(f"the list of custom evaluators could not be read: {error}")
             return frozenset()
 
-    def _query(self, app: str | None, evaluators: frozenset[str], only: str | None = None) -> str | None:
+    def _query(self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None = None) -> str | None:
         return self._rules.search_query(
             ml_app=app, scope=self._plan.scope, evaluators=evaluators, only=only, all_spans=self._plan.scan_all
         )

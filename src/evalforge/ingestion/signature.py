@@ -33,7 +33,7 @@ def fold(message: str) -> str:
 
 
 def signature(span: CapturedSpan, signal: Signal) -> str:
-    """`v1:` and 32 hex digits over service, type, span kind and name, error type or evaluator and label, and message."""
+    """`v1:` and 32 hex digits over service, type, span kind and name, and the error's or the evaluation's own parts."""
     cause: list[str | None]
     if signal.evaluator is None:
         cause = [span.error_type, fold(span.error_message or "")]

@@ -32,6 +32,7 @@ from evalforge.sandbox.query_tree import (
 
 MAX_QUERY_CHARS = 200_000
 MAX_DEPTH = 100
+NUMBER_CHARS = 40
 WORD_ENDS = frozenset(' \t\r\n()"')
 
 
@@ -115,7 +116,9 @@ class _Parser:
     def take_negation(self, key: str | None) -> bool:
         if self.take_keyword("NOT"):
             return True
-        number_follows = key is not None and NUMBER.match(self.query[self.at :].split(")")[0].split(" ")[0])
+        number_follows = key is not None and NUMBER.match(
+            self.query[self.at : self.at + NUMBER_CHARS].split(")")[0].split(" ")[0]
+        )
         return not number_follows and (self.take("-") or self.take("!"))
 
     def group(self, key: str | None) -> Node:

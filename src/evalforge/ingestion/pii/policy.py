@@ -10,7 +10,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from evalforge.ingestion.pii_words import words
+from evalforge.ingestion.pii.words import words
 
 POLICY_VERSION = "withhold-1"
 """Stored with each capture. Changes whenever the same span would come out differently."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from evalforge.ingestion.models import plain_id
-from evalforge.ingestion.pii_words import ERROR_MODULES, ERROR_TYPES, MANAGED_EVALUATIONS
+from evalforge.ingestion.pii.words import ERROR_MODULES, ERROR_TYPES, MANAGED_EVALUATIONS
 
 Check = Callable[[Any], Any]
 

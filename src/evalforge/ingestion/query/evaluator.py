@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from evalforge.ingestion.query_ast import (
+from evalforge.ingestion.query.ast import (
     And,
     Evaluation,
     Everything,
@@ -24,10 +24,10 @@ from evalforge.ingestion.query_ast import (
     Test,
     evaluations_in,
 )
-from evalforge.ingestion.query_fields import ignores_case, resolver, texts_of
-from evalforge.ingestion.query_paths import path_reader
-from evalforge.ingestion.query_tests import any_test, text_test, value_test
-from evalforge.ingestion.query_view import SpanView
+from evalforge.ingestion.query.fields import ignores_case, resolver, texts_of
+from evalforge.ingestion.query.paths import path_reader
+from evalforge.ingestion.query.tests import any_test, text_test, value_test
+from evalforge.ingestion.query.view import SpanView
 
 Evaluators: TypeAlias = tuple[str, ...]
 Predicate: TypeAlias = Callable[[SpanView], Evaluators | None]

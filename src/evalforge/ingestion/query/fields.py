@@ -7,8 +7,8 @@ attributes); Export API `SpanData` has the same fields flat, without `meta`.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from evalforge.ingestion.query_paths import Reader, path_reader
-from evalforge.ingestion.query_view import SpanView
+from evalforge.ingestion.query.paths import Reader, path_reader
+from evalforge.ingestion.query.view import SpanView
 
 Resolver: TypeAlias = Callable[[SpanView], Iterable[Any]]
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from evalforge.ingestion.query_ast import Between, Equals, Exists, Matches, Test
-from evalforge.ingestion.query_fields import FREE_TEXT_CHARS
-from evalforge.ingestion.query_terms import NUMBER, unescaped
+from evalforge.ingestion.query.ast import Between, Equals, Exists, Matches, Test
+from evalforge.ingestion.query.fields import FREE_TEXT_CHARS
+from evalforge.ingestion.query.terms import NUMBER, unescaped
 
 ValueTest: TypeAlias = Callable[[Any], bool]
 _PIECE = re.compile(r"\\.|[*?]|[^\\*?]+", re.DOTALL)

@@ -8,11 +8,10 @@ from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from evalforge.ingestion import pii_checks as checks
-from evalforge.ingestion import pii_policy as policy
-from evalforge.ingestion.pii_hashing import Pseudonyms, id_text
-from evalforge.ingestion.pii_policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, KeyFate, fate_of
-from evalforge.ingestion.pii_schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, TAG_CHECKS, Node
+from evalforge.ingestion.pii import checks, policy
+from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
+from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, KeyFate, fate_of
+from evalforge.ingestion.pii.schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, TAG_CHECKS, Node
 
 Path = tuple[Any, ...]
 """(path of the parent, name here), or empty at the top; names are as shown, never raw."""

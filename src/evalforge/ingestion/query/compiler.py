@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Literal, TypeAlias
 
-from evalforge.ingestion.query_ast import (
+from evalforge.ingestion.query.ast import (
     And,
     Between,
     Equals,
@@ -24,7 +24,7 @@ from evalforge.ingestion.query_ast import (
     Query,
     Test,
 )
-from evalforge.ingestion.query_tests import glob
+from evalforge.ingestion.query.tests import glob
 
 Alternatives: TypeAlias = tuple[str, ...] | Literal["everything"]
 """Texts of which any one must hold: none is a query that nothing can meet."""

@@ -14,9 +14,9 @@ from luqum import tree
 from luqum.exceptions import ParseError
 from luqum.thread import parse as parse_boolean
 
-from evalforge.ingestion.query_ast import And, Not, Or, Query
-from evalforge.ingestion.query_errors import QueryError, shown
-from evalforge.ingestion.query_terms import field_term, free_text_term, range_term
+from evalforge.ingestion.query.ast import And, Not, Or, Query
+from evalforge.ingestion.query.errors import QueryError, shown
+from evalforge.ingestion.query.terms import field_term, free_text_term, range_term
 
 __all__ = ["QueryError", "parse"]
 

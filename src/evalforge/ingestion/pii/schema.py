@@ -10,9 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from evalforge.ingestion import pii_checks as checks
-from evalforge.ingestion import pii_words as words
-from evalforge.ingestion.pii_checks import Check
+from evalforge.ingestion.pii import checks, words
+from evalforge.ingestion.pii.checks import Check
 
 Kind = Literal["plain", "tags", "evaluations", "identity"]
 

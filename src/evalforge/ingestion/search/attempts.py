@@ -10,11 +10,11 @@ import msgspec
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from evalforge.common.clock import Clock
-from evalforge.ingestion.bounded_http import Answer, BoundedHttp, NoAnswer
-from evalforge.ingestion.pacing import Pacer
-from evalforge.ingestion.pages import BrokenBody
-from evalforge.ingestion.rate_limits import read_rate_limit, told_wait
-from evalforge.ingestion.search_errors import SearchInterrupted
+from evalforge.ingestion.search.bounded_http import Answer, BoundedHttp, NoAnswer
+from evalforge.ingestion.search.errors import SearchInterrupted
+from evalforge.ingestion.search.pacing import Pacer
+from evalforge.ingestion.search.pages import BrokenBody
+from evalforge.ingestion.search.rate_limits import read_rate_limit, told_wait
 from evalforge.models import RateLimit
 
 MOST_ATTEMPTS = 3

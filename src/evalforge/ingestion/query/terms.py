@@ -7,7 +7,7 @@ legacy evaluation forms), "Automation Rules" (fields, deprecated forms).
 import math
 import re
 
-from evalforge.ingestion.query_ast import (
+from evalforge.ingestion.query.ast import (
     Between,
     Bound,
     Equals,
@@ -20,7 +20,7 @@ from evalforge.ingestion.query_ast import (
     Query,
     Test,
 )
-from evalforge.ingestion.query_errors import QueryError, shown
+from evalforge.ingestion.query.errors import QueryError, shown
 
 NUMBER = re.compile(
     r"(-?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,3})?)(ns|us|µs|μs|ms|s|min|m|h|d)?\Z", re.ASCII
