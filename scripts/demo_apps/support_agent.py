@@ -11,7 +11,8 @@ from demo_apps.provider import chat
 from demo_apps.request import Request
 
 SERVICE, ML_APP = "support-api", "support-agent"
-OK = ("fine",) * 8 + ("judge_errored", "thumbs_up")
+OK = ("fine",) * 8 + ("judge_errored", "thumbs_up", "thumbs_down")
+"""A user's thumb alone makes no failure: the Export API does not document feedback."""
 FAILING = (
     "tool_timeout_caught",
     "tool_timeout_uncaught",
@@ -21,7 +22,6 @@ FAILING = (
     "soft_tool_error",
     "toxic_input",
     "prompt_injection",
-    "thumbs_down",
     "failure_to_answer",
 )
 SYSTEM = "You are the support agent of Northwind Outfitters. Be brief and kind. Use the tools; never invent an order."

@@ -1,7 +1,8 @@
 """`evalforge sandbox` and `evalforge demo`: Datadog without an account, and the whole loop in one go."""
 
-import io
 import secrets
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ Point it at your own account:
   export DD_API_KEY=...                   # or DD_API_KEY_FILE
   export DD_APP_KEY=...                   # needs the permission llm_observability_read
   export EVALFORGE_HASH_KEY=$(openssl rand -hex 32)   # keep it: user hashes hang on it
-  evalforge capture"""
+  {command} capture"""
 
 
 def sandbox(
@@ -59,7 +60,8 @@ def demo() -> int:
             f"{len(expected.failing)} traces failing.\n"
         )
         settings = _demo_settings(bound.url, path)
-        run = wiring.capture(settings, io.BytesIO(), lambda *_: None, lambda: False, SystemClock())
+        with terminal.log_and_progress(verbose=False, label="Capturing", logs_in_a_pipe=False) as (log, progress):
+            run = wiring.capture(settings, log, progress, lambda: False, SystemClock())
     store = wiring.open_store(settings)
     try:
         captures = list(store.list_captures(CaptureFilter()))
@@ -72,11 +74,13 @@ def demo() -> int:
     screen.print(
         f"\nOf {len(expected.failing)} traces that the apps know to have failed, {len(found & expected.failing)} were "
         f"captured; of {len(expected.traces) - len(expected.failing)} that did not, "
-        f"{len(found - expected.failing)}."
+        f"{len(found - expected.failing)}.\n"
+        "(The demo reads every span, EVALFORGE_SCAN=all, so that it also finds tools that failed without an error.)"
     )
-    screen.print(f"\nLook around:\n  export EVALFORGE_STORE=sqlite://{path}\n  evalforge captures list")
-    screen.print(f"  evalforge captures show {captures[0].trace_id}" if captures else "")
-    screen.print(REAL_ACCOUNT)
+    command = "evalforge" if shutil.which("evalforge") else sys.argv[0]
+    screen.print(f"\nLook around:\n  export EVALFORGE_STORE=sqlite://{path}\n  {command} captures list")
+    screen.print(f"  {command} captures show {captures[0].trace_id}" if captures else "")
+    screen.print(REAL_ACCOUNT.format(command=command))
     return EXIT_CODES[run.outcome]
 
 
@@ -100,6 +104,7 @@ def _demo_settings(url: str, path: Path) -> Any:
             "EVALFORGE_STORE": f"sqlite://{path}",
             "EVALFORGE_HASH_KEY": secrets.token_hex(32),
             "EVALFORGE_REQUESTS_PER_MINUTE": "100000",
+            "EVALFORGE_SCAN": "all",
             "DD_API_KEY": "demo",
             "DD_APP_KEY": "demo",
         }

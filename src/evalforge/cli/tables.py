@@ -127,7 +127,7 @@ def run_report(run: IngestionRun) -> Table:
             f"{tally.captures_created} created, {tally.captures_updated} updated, {tally.captures_unchanged} unchanged",
         ),
         ("Dead letters", f"{tally.dead_letters} ({tally.dead_letters_new} new)"),
-        ("Evaluators", asked or "none asked for"),
+        ("Evaluators", asked or "none asked for by name"),
         ("Cost", f"{run.estimated_cost_usd:.2f} USD (an embedded store and Datadog's search cost nothing a call)"),
     ]
     rows += [("Note", text) for text in run.coverage.notes] + [("Error", text) for text in run.errors]

@@ -1,5 +1,6 @@
 """What every command shares of the terminal: is a person looking, progress, signals, durations, JSON lines."""
 
+import os
 import re
 import signal
 import sys
@@ -99,14 +100,14 @@ def stop_on_signal() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def log_and_progress(*, verbose: bool, label: str) -> Iterator[tuple[IO[bytes], Any]]:
+def log_and_progress(*, verbose: bool, label: str, logs_in_a_pipe: bool = True) -> Iterator[tuple[IO[bytes], Any]]:
     """Where log lines go and what is told of progress: a bar on a terminal, log lines in a pipe or with --verbose."""
     with ExitStack() as stack:
-        if verbose or not err_is_terminal():
+        if verbose or (logs_in_a_pipe and not err_is_terminal()):
             yield sys.stderr.buffer, lambda *_: None
             return
-        sink = stack.enter_context(Path("/dev/null").open("wb"))
-        yield sink, stack.enter_context(progress_bar(label))
+        sink = stack.enter_context(Path(os.devnull).open("wb"))
+        yield sink, stack.enter_context(progress_bar(label)) if err_is_terminal() else lambda *_: None
 
 
 @contextmanager

@@ -5,7 +5,6 @@ gives the same capture. Between runs the later reading of a span replaces the ea
 The backlog's `status` and `processed`, and `fetched_at`, stay as they were first stored.
 """
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -60,6 +59,9 @@ def keep_strongest(
     The spans kept are those with the strongest signals, then the earliest, then by span id.
     """
     ordered = sorted(signals, key=lambda signal: signal.strength)
+    spans = tuple(spans)
+    if len(spans) == 1:
+        return spans, tuple(ordered[:SIGNALS_KEPT]), len(ordered) > SIGNALS_KEPT
     rank: dict[str, int] = {}
     for place, signal in enumerate(ordered):
         rank.setdefault(signal.span_id, place)
@@ -97,9 +99,10 @@ def summarise(spans: Sequence[CapturedSpan], signals: Sequence[Signal]) -> dict[
 
 def redaction_counts(spans: Iterable[CapturedSpan]) -> dict[str, int]:
     """How often the sanitiser acted over all these spans, by kind, in the order of the kinds' names."""
-    total: Counter[str] = Counter()
+    total: dict[str, int] = {}
     for span in spans:
-        total.update(span.redaction)
+        for kind, count in span.redaction.items():
+            total[kind] = total.get(kind, 0) + count
     return dict(sorted(total.items()))
 
 

@@ -6,6 +6,7 @@ Field facts: Datadog docs, LLM Observability Export API, `SpanData`.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -20,8 +21,11 @@ LATEST_NS = 253_402_300_799_000_000_000  # the end of the year 9999, past which 
 NS_PER_MS, NS_PER_US = 1_000_000, 1_000
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of `data[]`. `raw` is what was received; `attributes` may hold anything at all."""
+class Span(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One item of `data[]`. `raw` is what was received; `attributes` may hold anything at all.
+
+    What several steps derive from it is derived once (`dict=True` makes room for cached properties).
+    """
 
     raw: bytes
     item: dict[str, Any]
@@ -39,10 +43,18 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
     def tag(self, key: str) -> str | None:
         """The first non-empty value of the tag, compared without regard to case."""
-        wanted = key.lower()
-        return next((value for name, value in self.tags if value and name.lower() == wanted), None)
+        return self.tag_values.get(key.lower())
 
-    @property
+    @cached_property
+    def tag_values(self) -> dict[str, str]:
+        """Tag in lower case -> its first value that is not empty."""
+        found: dict[str, str] = {}
+        for name, value in self.tags:
+            if value:
+                found.setdefault(name.lower(), value)
+        return found
+
+    @cached_property
     def evaluations(self) -> dict[str, dict[str, Any]]:
         """Evaluator name -> entry, for entries that are objects."""
         found = self.attributes.get("evaluation")

@@ -45,7 +45,7 @@ class Searcher:
         """
         known = self._plan.evaluators | self._rules.literal_evaluators
         if not self._asks_by_name:
-            yield from self._round(known)
+            yield from self._round(frozenset() if self._plan.scan_all else known)
             return
         known |= self._custom_evaluators()
         for app in self._plan.apps:

@@ -5,13 +5,16 @@ place that a client or the intake is known to use is looked at (facts: datadog.m
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, TypeVar
 
 from evalforge.ingestion.models import Span
 
 STATUS_KEYS = ("http.status_code", "http.response.status_code", "status_code")
 MESSAGE_CHARS = 4096
+
+Fact = TypeVar("Fact")
 """How much of a message is searched for a status code."""
 
 _LABELLED = (
@@ -30,16 +33,34 @@ _STATUS_IN_TEXT = re.compile(
 )
 
 
+def _once(derive: Callable[[Span], Fact]) -> Callable[[Span], Fact]:
+    """The rules and the sanitiser ask for the same facts: each is derived once and kept with the span."""
+    name = f"derived {derive.__name__}"
+
+    @wraps(derive)
+    def derived(span: Span) -> Fact:
+        known: dict[str, Any] = span.__dict__
+        if name not in known:
+            known[name] = derive(span)
+        fact: Fact = known[name]
+        return fact
+
+    return derived
+
+
+@_once
 def error_type(span: Span) -> str | None:
     """The exception's class as it was sent, or None."""
     return next(_texts(span, "type", "error_type", "error.type"), None)
 
 
+@_once
 def error_message(span: Span) -> str | None:
     """The error's message as it was sent, or None."""
     return next(_texts(span, "message", "error_message", "error.message"), None)
 
 
+@_once
 def status_code(span: Span) -> int | None:
     """The HTTP status 100-599 that the span carries, or else the 4xx or 5xx that its error message names."""
     for value in _status_fields(span):
@@ -56,9 +77,10 @@ def _texts(span: Span, key: str, *flat_keys: str) -> Iterator[str]:
         value = error.get(key) if isinstance(error, dict) else error if key == "message" else None
         if isinstance(value, str) and value:
             yield value
-    for name, text in span.tags:
-        if text and name.lower() in flat_keys:
-            yield text
+    tags = span.tag_values
+    for flat in flat_keys:
+        if flat in tags:
+            yield tags[flat]
     metadata = span.attributes.get("metadata")
     if isinstance(metadata, dict):
         for flat in flat_keys:
@@ -74,9 +96,10 @@ def _errors(span: Span) -> Iterator[Any]:
 
 
 def _status_fields(span: Span) -> Iterator[Any]:
-    for name, value in span.tags:
-        if name.lower() in STATUS_KEYS:
-            yield value
+    tags = span.tag_values
+    for key in STATUS_KEYS:
+        if key in tags:
+            yield tags[key]
     attributes = span.attributes
     for holder in (attributes.get("metadata"), attributes, attributes.get("meta")):
         if isinstance(holder, dict):

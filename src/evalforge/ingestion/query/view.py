@@ -1,6 +1,5 @@
 """What a query sees of a span. The rules see less of its evaluations than the span holds; a plain query sees all."""
 
-from functools import cached_property
 from typing import Any, TypeAlias
 
 from evalforge.ingestion.models import Span
@@ -11,24 +10,26 @@ _DID_NOT_RUN = frozenset({"warn", "error"})
 
 
 class SpanView:
-    """A span as a query reads it; what has to be derived is derived once, and only if a query asks."""
+    """A span as a query reads it."""
+
+    __slots__ = ("attributes", "evaluations", "span")
 
     def __init__(self, span: Span, evaluations: Evaluations) -> None:
         self.span = span
         self.attributes = span.attributes
         self.evaluations = evaluations
 
-    @cached_property
+    @property
     def status_code(self) -> int | None:
         """The HTTP status, also out of the error message."""
         return status_code(self.span)
 
-    @cached_property
+    @property
     def error_type(self) -> str | None:
         """The error's type, wherever it is."""
         return error_type(self.span)
 
-    @cached_property
+    @property
     def error_message(self) -> str | None:
         """The error's message, wherever it is."""
         return error_message(self.span)
