@@ -36,11 +36,9 @@ def test_each_request_is_as_documented() -> None:
     assert request.headers["content-type"] == "application/json"
 
 
-def test_newest_first_sorts_the_other_way() -> None:
-    with FakeDatadog(spans=spans(3)) as server, client_of(server) as client:
-        [page] = client.search("q", WINDOW, newest_first=True)
-    assert server.searches[0].attributes["sort"] == "-timestamp"
-    assert b'"id": "2"' in page.items[0]
+def test_a_page_says_whether_more_follow() -> None:
+    with FakeDatadog(spans=spans(250)) as server, client_of(server) as client:
+        assert [page.more for page in client.search("q", WINDOW)] == [True, True, False]
 
 
 def test_every_page_is_read_once_and_asked_for_alike() -> None:

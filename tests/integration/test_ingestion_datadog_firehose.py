@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -227,9 +227,26 @@ def test_the_window_is_absolute_the_same_on_every_page_and_as_long_as_the_lookba
     with FakeDatadog(spans=spans) as server:
         env = environment(store, server.url, EVALFORGE_PAGE_LIMIT="2")
         result = evalforge("capture", "--json", "--lookback", "90m", env=env)
-        windows = {(one.attributes["filter"]["from"], one.attributes["filter"]["to"]) for one in server.searches}
-    assert result.report["window"] == {"start": next(iter(windows))[0], "end": next(iter(windows))[1]}
-    assert len(windows) == 1
+        failures = [one.attributes for one in server.searches if "@status:error" in one.attributes["filter"]["query"]]
+    window = result.report["window"]
+    assert len(failures) == 5
+    assert {(one["filter"]["from"], one["filter"]["to"]) for one in failures} == {(window["start"], window["end"])}
+    start, end = (datetime.fromisoformat(window[edge]) for edge in ("start", "end"))
+    assert end - start == timedelta(minutes=90)
+
+
+def test_names_are_learned_from_the_first_page_and_of_a_busy_app_from_a_recent_one_too(store: Path) -> None:
+    old = [item(number, ago=timedelta(hours=20)) for number in range(1, 9)]
+    recent = [judged("brand_new", 9, ago=timedelta(hours=5)), judged("brand_new", 10, ago=timedelta(hours=12))]
+    with FakeDatadog(spans=[*old, *recent]) as server:
+        env = environment(store, server.url, EVALFORGE_PAGE_LIMIT="4")
+        result = evalforge("capture", "--json", env=env)
+        unfiltered = [one.attributes for one in server.searches if one.attributes["filter"]["query"] == "*"]
+        failures = [one.attributes for one in server.searches if one.attributes["filter"]["query"] != "*"]
+    assert len(unfiltered) == 2
+    assert unfiltered[0]["filter"]["from"] < unfiltered[1]["filter"]["from"]
+    assert all("@evaluation.brand_new.assessment" in one["filter"]["query"] for one in failures)
+    assert result.report["tally"]["captures_created"] == 2
 
 
 def test_apps_and_scope_ride_inside_the_query_and_another_apps_span_is_not_taken(store: Path) -> None:

@@ -142,10 +142,10 @@ def test_a_run_that_loses_its_lease_writes_nothing_more(store: SqliteStore) -> N
     clock = FakeClock()
 
     class Slow(GivenPages):
-        def search(self, query: str, window: Any, *, newest_first: bool = False) -> Any:
+        def search(self, query: str, window: Any) -> Any:
             clock.advance(3600)
             store.acquire_lease("thief", clock.now(), 600)
-            yield from super().search(query, window, newest_first=newest_first)
+            yield from super().search(query, window)
 
         def evaluator_names(self) -> frozenset[str]:
             return frozenset()
@@ -159,9 +159,9 @@ def test_a_running_run_is_on_record_before_anything_is_read(store: SqliteStore) 
     outcomes: list[str] = []
 
     class Looking(GivenPages):
-        def search(self, query: str, window: Any, *, newest_first: bool = False) -> Any:
+        def search(self, query: str, window: Any) -> Any:
             outcomes.extend(one.outcome for one in store.list_runs())
-            return super().search(query, window, newest_first=newest_first)
+            return super().search(query, window)
 
     pipeline(store, Looking([]), FakeClock()).run()
     assert outcomes[0] == "running"

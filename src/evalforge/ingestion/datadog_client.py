@@ -93,15 +93,16 @@ class DatadogClient:
         """The last usable word about the search's rate limit."""
         return self._attempts.rate_limit
 
-    def search(self, query: str, window: Window, *, newest_first: bool = False) -> Iterator[Page]:
+    def search(self, query: str, window: Window) -> Iterator[Page]:
         """Every page of one search. Raises CredentialsRejected; SearchInterrupted when it ends early; SearchRefused."""
         asked: set[str] = set()
         cursor: str | None = None
         while True:
-            found = self._page(_search_body(query, window, newest_first, self._page_limit, cursor), cursor)
+            found = self._page(_search_body(query, window, self._page_limit, cursor), cursor)
             if found is None:
                 return
-            yield Page(items=found.items, timed_out=(found.status or "").lower() == "timeout")
+            timed_out = (found.status or "").lower() == "timeout"
+            yield Page(items=found.items, timed_out=timed_out, more=found.cursor is not None)
             if found.cursor_unusable:
                 raise SearchInterrupted("Datadog gave a cursor that is no text")
             if found.cursor is None:
@@ -147,12 +148,12 @@ class DatadogClient:
         )
 
 
-def _search_body(query: str, window: Window, newest_first: bool, limit: int, cursor: str | None) -> bytes:
+def _search_body(query: str, window: Window, limit: int, cursor: str | None) -> bytes:
     """`filter` holds nothing else, because Datadog ignores the rest beside a query (facts: datadog.md §1)."""
     attributes = {
         "filter": {"from": window.start, "to": window.end, "query": query},
         "page": {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor},
-        "sort": "-timestamp" if newest_first else "timestamp",
+        "sort": "timestamp",
     }
     return msgspec.json.encode({"data": {"type": "spans", "attributes": attributes}})
 

@@ -75,18 +75,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of the search: each span's raw bytes apart, so that one bad span harms no other.
 
-    `timed_out` is Datadog's `meta.status: timeout`: the answer is partial.
+    `timed_out` is Datadog's `meta.status: timeout`: the answer is partial. `more`: another page follows.
     """
 
     items: tuple[bytes, ...]
     timed_out: bool = False
+    more: bool = False
 
 
 class TraceSource(Protocol):
     """Where spans come from."""
 
-    def search(self, query: str, window: Window, *, newest_first: bool = False) -> Iterator[Page]:
-        """Every page of one search. Raises SearchInterrupted when it ends early, SearchRefused for HTTP 400."""
+    def search(self, query: str, window: Window) -> Iterator[Page]:
+        """Every page of one search, earliest span first.
+
+        Raises SearchInterrupted when it ends early, SearchRefused for HTTP 400.
+        """
 
     def evaluator_names(self) -> frozenset[str]:
         """The names of the org's custom evaluators. Raises SearchInterrupted or SearchRefused."""

@@ -3,10 +3,12 @@
 The server's answer is a pre-filter and never the verdict (design, "Failure rules are Datadog queries").
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
+from evalforge.common.clock import timestamp
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.run_journal import Journal
@@ -49,7 +51,7 @@ class Searcher:
             return
         known |= self._custom_evaluators()
         for app in self._plan.apps:
-            yield from self._learning_page(app)
+            yield from self._learning_pages(app)
         known |= learned()
         yield from self._round(known)
         new = learned() - known
@@ -94,19 +96,29 @@ class Searcher:
                 self._journal.partial("Datadog answered meta.status timeout: a page holds only a part of its spans")
             yield page
 
-    def _learning_page(self, app: str | None) -> Iterator[Page]:
+    def _learning_pages(self, app: str | None) -> Iterator[Page]:
+        """Unfiltered pages, for the names of the evaluators on them: the first, and of a busy app a recent one too.
+
+        The recent one begins a quarter of the window before its end: by then evaluations have arrived, and all that
+        a new evaluator judged since is still within the window.
+        """
+        page = yield from self._first_page(app, self._plan.window)
+        if page is not None and page.more:
+            yield from self._first_page(app, last_quarter(self._plan.window))
+
+    def _first_page(self, app: str | None, window: Window) -> Generator[Page, None, Page | None]:
         query = self._rules.search_query(ml_app=app, scope=self._plan.scope, evaluators=(), all_spans=True)
         assert query is not None
         self._journal.queries.append(query)
         try:
-            pages = self._source.search(query, self._plan.window, newest_first=True)
-            page = next(iter(pages), None)
+            page = next(iter(self._source.search(query, window)), None)
         except SearchRefused as refused:
             self._journal.note(f"no names were learned from an unfiltered page: Datadog answered HTTP {refused.status}")
-            return
+            return None
         if page is not None:
             self._journal.pages += 1
             yield page
+        return page
 
     def _custom_evaluators(self) -> frozenset[str]:
         try:
@@ -119,3 +131,9 @@ class Searcher:
         return self._rules.search_query(
             ml_app=app, scope=self._plan.scope, evaluators=evaluators, only=only, all_spans=self._plan.scan_all
         )
+
+
+def last_quarter(window: Window) -> Window:
+    """The last quarter of the window."""
+    start, end = datetime.fromisoformat(window.start), datetime.fromisoformat(window.end)
+    return Window(start=timestamp(end - (end - start) / 4), end=window.end)
