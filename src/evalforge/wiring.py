@@ -10,7 +10,7 @@ from typing import IO
 from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, SystemClock, random_suffix
-from evalforge.common.config import Settings
+from evalforge.common.config import Settings, data_folder
 from evalforge.common.errors import ConfigurationError
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
@@ -32,7 +32,10 @@ Stop = Callable[[], bool]
 
 def open_store(settings: Settings) -> SqliteStore:
     """The store, made if it is not there yet."""
-    return SqliteStore(settings.store_path)
+    path = settings.store_path
+    if settings.store is None:
+        data_folder()
+    return SqliteStore(path)
 
 
 def open_store_to_read(settings: Settings) -> SqliteStore:

@@ -1,11 +1,8 @@
 """The documents are held to the code: commands, settings, exit codes, fields, caps, names of tests, links, output."""
 
 import ast
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +17,11 @@ from evalforge import __version__, models
 from evalforge.cli import INTERRUPTED
 from evalforge.cli.application import app
 from evalforge.common import errors
+from evalforge.common.clock import SystemClock
 from evalforge.common.config import OTHER_NAMES, SECRETS, Settings
+from evalforge.sandbox.replay import expected_traffic, replay
+from evalforge.sandbox.server import running
+from helpers.commands import environment, evalforge
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs" / "001-capture-datadog-failures"
@@ -330,10 +331,17 @@ def test_the_demos_output_in_the_readme_is_what_the_demo_prints(tmp_path: Path) 
     """Every line of the block but those with `…`, which differ on each machine; spaces do not count."""
     block = re.search(r"<!-- demo -->\n```text\n(.*?)^```", text_of(README), re.MULTILINE | re.DOTALL)
     assert block is not None
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "evalforge", "demo"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    printed = {" ".join(line.split()) for line in done.stdout.splitlines()}
+    env = environment(tmp_path / "unused.db", HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path))
+    done = evalforge("demo", env=env)
+    assert done.code == 0, done.err
+    printed = {" ".join(line.split()) for line in done.out.splitlines()}
     told = [" ".join(line.split()) for line in block[1].splitlines() if "…" not in line]
     assert [line for line in told if line not in printed] == []
+
+
+def test_what_the_readme_says_of_a_default_run_over_the_demos_traffic_is_so(tmp_path: Path) -> None:
+    with running() as sandbox:
+        replay(sandbox.url, SystemClock().now())
+        tally = evalforge("capture", env=environment(tmp_path / "store.db", sandbox.url)).report["tally"]
+    said = f"{tally['spans_seen']} spans instead of 2,012 here, and {tally['captures_created']} of the "
+    assert said + f"{len(expected_traffic().failing)} traces" in " ".join(text_of(README).split())

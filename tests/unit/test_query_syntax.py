@@ -1,8 +1,11 @@
 """Parsing and compiling Datadog's search language."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import luqum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,3 +166,19 @@ def test_a_name_with_wildcards_asks_for_nothing_while_no_evaluator_is_known() ->
 @pytest.mark.parametrize("written", ["@evaluations.custom.mood:sad", "@evaluations.assessment.custom.x:fail"])
 def test_a_deprecated_form_goes_to_the_server_as_it_was_written(written: str) -> None:
     assert compile_query(parse(written)) == written
+
+
+def test_the_grammar_writes_nothing_beside_the_installed_package() -> None:
+    """Also where its parser tables do not fit the interpreter (Python 3.13), and so would be made anew."""
+    folder = Path(luqum.__file__).parent
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("pars*")}
+    tables = folder / "parsetab.py"
+    code = (
+        "import sys, types; sys.dont_write_bytecode = True\n"
+        "stale = types.ModuleType('luqum.parsetab'); stale._tabversion = '0'; sys.modules['luqum.parsetab'] = stale\n"
+        "from evalforge.ingestion.query.syntax import parse; parse('@a:b AND (c OR d)')"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert tables.exists()
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("pars*")} == before

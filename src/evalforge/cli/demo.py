@@ -1,8 +1,6 @@
 """`evalforge sandbox` and `evalforge demo`: Datadog without an account, and the whole loop in one go."""
 
 import secrets
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,7 +75,7 @@ def demo() -> int:
         f"{len(found - expected.failing)}.\n"
         "(The demo reads every span, EVALFORGE_SCAN=all, so that it also finds tools that failed without an error.)"
     )
-    command = "evalforge" if shutil.which("evalforge") else sys.argv[0]
+    command = terminal.program()
     screen.print(f"\nLook around:\n  export EVALFORGE_STORE=sqlite://{path}\n  {command} captures list")
     screen.print(f"  {command} captures show {captures[0].trace_id}" if captures else "")
     screen.print(REAL_ACCOUNT.format(command=command))
@@ -125,7 +123,9 @@ def _replay(url: str) -> int:
 def _welcome(url: str) -> None:
     terminal.note(
         f"Sandbox at {url} (Ctrl-C stops it). Send to it with ddtrace:\n"
-        f"  DD_TRACE_AGENT_URL={url} DD_LLMOBS_ENABLED=1 DD_LLMOBS_ML_APP=my-app python my_app.py\n"
+        f"  DD_TRACE_AGENT_URL={url} DD_LLMOBS_ENABLED=1 DD_LLMOBS_AGENTLESS_ENABLED=0 DD_LLMOBS_ML_APP=my-app \\\n"
+        "    ddtrace-run python my_app.py\n"
         "Read from it:\n"
-        f"  EVALFORGE_DATADOG_URL={url} DD_API_KEY=any DD_APP_KEY=any evalforge capture"
+        f"  EVALFORGE_DATADOG_URL={url} DD_API_KEY=any DD_APP_KEY=any \\\n"
+        f"    EVALFORGE_HASH_KEY=$(openssl rand -hex 32) {terminal.program()} capture"
     )

@@ -63,7 +63,7 @@ def _show(settings: Any, in_force: Any) -> None:
         table.add_row(
             tables.severity(one.severity), one.type, one.name, one.query + ("" if one.server else "  (local)")
         )
-    screen.print(table)
+    terminal.show_list(table)
     screen.print("\n(local): judged on fetched spans only, not asked of the server.\n")
     for query in queries:
         screen.print(f"Sent as filter.query, with the evaluator names known now:\n  {query}")
@@ -79,7 +79,7 @@ def _show_check(result: Any) -> None:
         ("Other type or severity", result.retyped),
     ):
         if verdicts:
-            screen.print(tables.verdicts_table(f"{title} ({len(verdicts)})", verdicts))
+            terminal.show_list(tables.verdicts_table(f"{title} ({len(verdicts)})", verdicts))
             screen.print()
     span = f"{tables.when(result.window.start)} to {tables.when(result.window.end)}"
     screen.print(

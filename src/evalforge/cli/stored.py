@@ -58,7 +58,7 @@ def list_captures(
             return
         shown = list(store.list_captures(wanted, _rows(limit) or ROWS_ON_A_TERMINAL))
         if shown:
-            terminal.console().print(tables.captures_table(shown))
+            terminal.show_list(tables.captures_table(shown))
         _footer(len(shown), store.count_captures(wanted), "capture")
         terminal.note(_how_sure(store, settings))
 
@@ -81,8 +81,9 @@ def show_capture(trace_id: Annotated[str, typer.Argument(help="The id of the tra
     if not terminal.out_is_terminal():
         terminal.print_json(found)
         return
-    for table in tables.capture_details(found):
-        terminal.console().print(table)
+    facts, signals = tables.capture_details(found)
+    terminal.console().print(facts)
+    terminal.show_list(signals)
     terminal.note("\nThe whole capture as JSON: evalforge captures show TRACE_ID | cat")
 
 
@@ -99,7 +100,7 @@ def list_runs(format: FormatOption = None, limit: LimitOption = None) -> None:  
         found = list(store.list_runs())
         shown = found[: _rows(limit) or ROWS_ON_A_TERMINAL]
         if shown:
-            terminal.console().print(tables.runs_table(shown))
+            terminal.show_list(tables.runs_table(shown))
         _footer(len(shown), len(found), "run")
         if not found:
             terminal.note(_how_sure(store, settings))
@@ -133,7 +134,7 @@ def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) ->
             return
         shown = list(store.list_dead_letters(_rows(limit) or ROWS_ON_A_TERMINAL))
         if shown:
-            terminal.console().print(tables.dead_letters_table(shown))
+            terminal.show_list(tables.dead_letters_table(shown))
         _footer(len(shown), store.count_dead_letters(), "dead letter")
         if not shown:
             terminal.note(_how_sure(store, settings))
@@ -146,6 +147,8 @@ def _store() -> Iterator[tuple["SqliteStore", "Settings"]]:
 
     settings = read_settings()
     store = wiring.open_store_to_read(settings)
+    if store.path is None and not terminal.out_is_terminal():
+        terminal.note(_how_sure(store, settings))
     try:
         yield store, settings
     finally:

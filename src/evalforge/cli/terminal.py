@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -18,7 +19,7 @@ from evalforge.common.errors import ConfigurationError
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhd])\Z")
-NARROWEST = 100
+WIDEST, WIDTH_IN_A_PIPE = 1_000, 200
 
 
 def out_is_terminal() -> bool:
@@ -29,6 +30,13 @@ def out_is_terminal() -> bool:
 def err_is_terminal() -> bool:
     """Whether a person sees stderr."""
     return sys.stderr.isatty()
+
+
+def program() -> str:
+    """How to call this program again."""
+    if shutil.which("evalforge"):
+        return "evalforge"
+    return f"{sys.executable} -m evalforge" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
 
 
 def print_json(noun: Any) -> None:
@@ -43,14 +51,23 @@ def note(text: str) -> None:
 
 
 def console(*, stderr: bool = False) -> Any:
-    """A rich console; in a pipe wide enough that no id is cut."""
+    """A rich console that takes texts as they are, and in a pipe breaks no lines."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    plain = Console(file=stream, highlight=False, markup=False, soft_wrap=False)
-    if not stream.isatty():
-        return Console(file=stream, highlight=False, markup=False, width=200)
-    return plain if plain.width >= NARROWEST else Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+    return Console(file=stream, highlight=False, markup=False, width=None if stream.isatty() else WIDTH_IN_A_PIPE)
+
+
+def show_list(table: Any) -> None:
+    """A table whose cells are never cut, because ids are there to be copied; a narrow terminal wraps its lines."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    wide = Console(file=sys.stdout, highlight=False, markup=False, width=WIDEST)
+    needed = Measurement.get(wide, wide.options, table).maximum
+    screen = console()
+    screen.width = max(screen.width, needed)
+    screen.print(table)
 
 
 def duration(text: str, flag: str) -> timedelta:

@@ -117,7 +117,7 @@ class Settings(BaseModel):
                 "run elsewhere until the Firestore store arrives"
             )
         if self.store is None:
-            return data_folder() / "evalforge.db"
+            return user_data_path("evalforge") / "evalforge.db"
         scheme, separator, path = self.store.partition("://")
         if scheme == "firestore" and separator:
             raise ConfigurationError(

@@ -19,7 +19,7 @@ def json_logger(stream: IO[bytes], clock: Clock) -> FilteringBoundLogger:
 
     def stamped(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
         head = {"severity": method.upper(), "message": event.pop("event"), "time": timestamp(clock.now())}
-        return {**head, **event}
+        return {**head, **event, **head}  # whatever an event brings along, these three are the line's own
 
     logger = structlog.wrap_logger(
         structlog.BytesLogger(cast("Any", stream)),

@@ -89,7 +89,8 @@ class PageReader:
         if why_not is not None:
             self._exclude(span, why_not)
         elif span.trace_id is None:
-            self._bury(raw, "its trace id is missing or neither hex nor decimal", span_id=span.span_id)
+            odd_id, span_id = self._hashed(span, "trace_id"), span.span_id or self._hashed(span, "span_id")
+            self._bury(raw, "its trace id is missing or neither hex nor decimal", trace_id=odd_id, span_id=span_id)
         else:
             self._capture(span, findings)
 
@@ -114,6 +115,10 @@ class PageReader:
         self.gathered.excluded[reason] += 1
         trace = span.trace_id or self._sanitizer.pseudonym(span.raw, "trace")
         self.gathered.excluded_traces.setdefault(trace, reason)
+
+    def _hashed(self, span: Span, field: str) -> str | None:
+        odd = span.text(field)
+        return self._sanitizer.pseudonym(odd, "span") if odd else None
 
     def _bury(self, raw: bytes, reason: str, *, trace_id: str | None = None, span_id: str | None = None) -> None:
         letter = DeadLetter(

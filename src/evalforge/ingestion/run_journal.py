@@ -61,7 +61,7 @@ class Journal:
             trace_id=capture.trace_id,
             decision=decision,
             failure_type=capture.failure_type,
-            severity=capture.severity,
+            failure_severity=capture.severity,
             signals=len(capture.signals),
             rules=sorted({signal.rule for signal in capture.signals}),
             user_hash=capture.user_hash,

@@ -10,12 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from luqum import tree
-from luqum.exceptions import ParseError
-from luqum.thread import parse as parse_boolean
-
 from evalforge.ingestion.query.ast import And, Not, Or, Query
 from evalforge.ingestion.query.errors import QueryError, shown
+from evalforge.ingestion.query.grammar import ParseError, parse_boolean, tree
 from evalforge.ingestion.query.terms import field_term, free_text_term, range_term
 
 __all__ = ["QueryError", "parse"]
