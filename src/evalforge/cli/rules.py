@@ -60,13 +60,13 @@ def _show(settings: Any, in_force: Any) -> None:
     screen = terminal.console()
     table = tables.grid(None, "Severity", "Type", "Rule", "Query")
     for one in in_force.rules:
-        table.add_row(
-            tables.severity(one.severity), one.type, one.name, one.query + ("" if one.server else "  (local)")
-        )
-    terminal.show_list(table)
+        query = " ".join(one.query.split()) + ("" if one.server else "  (local)")
+        table.add_row(tables.severity(one.severity), one.type, one.name, query)
+    table.columns[-1].no_wrap = False
+    screen.print(table)
     screen.print("\n(local): judged on fetched spans only, not asked of the server.\n")
     for query in queries:
-        screen.print(f"Sent as filter.query, with the evaluator names known now:\n  {query}")
+        print(f"Sent as filter.query, with the evaluator names known now:\n  {query}")
 
 
 def _show_check(result: Any) -> None:
