@@ -227,6 +227,13 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
 
 
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """What an erasure removed: the traces whose captures are gone, and how many dead letters went with them."""
+
+    trace_ids: tuple[str, ...] = ()
+    dead_letters: int = 0
+
+
 class RulesVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """How a set of failure rules judges one trace."""
 

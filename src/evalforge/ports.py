@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease
+from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
 
 
 class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +16,13 @@ class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
     service: str | None = None
     type: str | None = None
     severity: str | None = None
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a capture stands in the stable order of lists: its `last_failed_at` ('' if unknown) and its trace id."""
+
+    last_failed_at: str
+    trace_id: str
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,10 +56,13 @@ class CaptureStore(LeaseStore, Protocol):
         """Write the batch in one atomic commit; how many dead letters were new. Raises LeaseHeld if the lease was lost.
 
         A capture replaces what is stored of it, but for `status` and `processed`. A dead letter that is there stays.
+        Nothing is written of a trace that was erased.
         """
 
-    def list_captures(self, wanted: CaptureFilter, limit: int | None = None) -> Iterator[FailureCapture]:
-        """Newest `last_failed_at` first (unknown last), then by trace id."""
+    def list_captures(
+        self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None
+    ) -> Iterator[FailureCapture]:
+        """Newest `last_failed_at` first (unknown last), then by trace id; those that come after `after`."""
 
     def count_captures(self, wanted: CaptureFilter) -> int:
         """How many `list_captures` would give without a limit."""
@@ -65,6 +75,15 @@ class CaptureStore(LeaseStore, Protocol):
 
     def known_evaluators(self) -> frozenset[str]:
         """Every evaluator's name that was ever committed."""
+
+    def erase_trace(self, trace_id: str) -> Erasure:
+        """Remove the capture and the dead letters of a trace, and remember its id so that no run brings it back."""
+
+    def erase_user(self, user_hash: str) -> Erasure:
+        """The same for every trace whose capture, or a span of it, carries this hash."""
+
+    def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
+        """Which of these traces were erased."""
 
     def save_run(self, run: IngestionRun) -> None:
         """Write or replace the record of a run."""
