@@ -26,6 +26,9 @@ ITEM_TYPE = checks.one_of(words.ITEM_TYPES)
 DID_NOT_RUN = frozenset({"WARN", "ERROR"})
 """An evaluation with this status says nothing of the application (design, "Failure rules")."""
 
+KEY_ID_CHARACTERS = 15
+"""Enough to tell two keys apart, by the prefix and 12 hex digits of a hash under the key."""
+
 Result = TypeVar("Result")
 
 
@@ -49,6 +52,7 @@ class Sanitizer:
         if not hash_key:
             raise ConfigurationError("the hash key is empty: set EVALFORGE_HASH_KEY to at least 32 random bytes")
         self._pseudonyms = Pseudonyms(hash_key)
+        self.key_id = self._pseudonyms.other(b"", "key-id")[:KEY_ID_CHARACTERS]
         self._quality_evaluators = tuple(quality_evaluators)
         self._site = datadog_site
 
