@@ -69,10 +69,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """One span, sanitised. `attributes` has Datadog's own shape; the fields beside it are what a capture is made of."""
+    """One span, sanitised. `attributes` has Datadog's own shape; the fields beside it are what a capture is made of.
+
+    `failure_type` and `severity` are those of the span's own strongest signal.
+    """
 
     span_id: str
     parent_id: str | None = None
+    failure_type: FailureType | None = None
+    severity: Severity | None = None
     name: str | None = None
     span_kind: str | None = None
     status: str | None = None

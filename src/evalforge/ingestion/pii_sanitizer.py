@@ -18,7 +18,16 @@ from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.hashing import Pseudonyms
 from evalforge.ingestion.pii.policy import POLICY_VERSION
 from evalforge.ingestion.pii.walk import Walk, characters, unique
-from evalforge.models import CapturedSpan, FailureCapture, Model, Redaction, Signal, TracePayload
+from evalforge.models import (
+    FAILURE_TYPES,
+    SEVERITIES,
+    CapturedSpan,
+    FailureCapture,
+    Model,
+    Redaction,
+    Signal,
+    TracePayload,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_US, NS_PER_MS = 1_000, 1_000_000
@@ -83,7 +92,7 @@ class Sanitizer:
         return self._pseudonyms.other(raw, purpose)
 
     def _capture(self, trace_id: str, span: Span, findings: Sequence[Finding], fetched_at: str) -> FailureCapture:
-        captured = self._span(span)
+        captured = self._span(span, min(findings, key=_severity_and_type))
         found = self._signals(span, findings, captured.error_type, captured)
         spans, signals, cut = keep_strongest((captured,), found)
         facts = summarise(spans, signals)
@@ -99,7 +108,7 @@ class Sanitizer:
             **facts,
         )
 
-    def _span(self, span: Span) -> CapturedSpan:
+    def _span(self, span: Span, worst: Finding | None = None) -> CapturedSpan:
         walk = Walk(self._pseudonyms)
         attributes = _attributes(walk, span)
         ml_app = _text(attributes, "ml_app") or _shown(span.tag("ml_app"), checks.identifier)
@@ -107,6 +116,8 @@ class Sanitizer:
         return CapturedSpan(
             span_id=self._span_id(span),
             parent_id=self._parent_id(span),
+            failure_type=worst.type if worst else None,
+            severity=worst.severity if worst else None,
             name=_text(attributes, "name"),
             span_kind=_text(attributes, "span_kind"),
             status=_text(attributes, "status"),
@@ -201,6 +212,10 @@ def _closed(make: Callable[[], Result]) -> Result:
     except Exception as error:  # noqa: BLE001 - fails closed: no kind of failure may let raw text through
         kind = type(error).__name__
     raise SanitizationFailed(f"a span could not be sanitised ({kind}); nothing of it is kept")
+
+
+def _severity_and_type(finding: Finding) -> tuple[int, int]:
+    return SEVERITIES.index(finding.severity), FAILURE_TYPES.index(finding.type)
 
 
 def _never(_: Any) -> None:
