@@ -4,6 +4,7 @@ First floor: an allow list of field and type is kept, ids become keyed hashes, n
 other text is withheld (`[WITHHELD chars=N]`). It fails closed: whatever goes wrong, nothing of the span comes out.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.hashing import Pseudonyms
 from evalforge.ingestion.pii.policy import POLICY_VERSION
-from evalforge.ingestion.pii.walk import Walk, characters, unique
+from evalforge.ingestion.pii.walk import Walk, characters
 from evalforge.models import (
     FAILURE_TYPES,
     SEVERITIES,
@@ -153,7 +154,7 @@ class Sanitizer:
                 type=finding.type,
                 severity=finding.severity,
                 span_id=span_id,
-                evaluator=None if name is None else names.get(name) or _evaluator(name, names),
+                evaluator=None if name is None else names.get(name) or _withheld(name),
                 error_type=error_type if name is None else None,
                 value=None if entry is None else _evaluation_value(name, entry.get("value")),
                 started_at=started_at,
@@ -241,13 +242,17 @@ def _shown(value: Any, check: checks.Check) -> str | None:
 def _evaluator_names(span: Span) -> dict[str, str]:
     """Each evaluator of the span as it is shown: the names that the walk gives them in the attributes."""
     names: dict[str, str] = {}
+    met: Counter[str] = Counter()
     for name in sorted(span.evaluations):
-        names[name] = _evaluator(name, names)
+        names[name] = name if checks.evaluator(name) else _withheld(name)
+        met[names[name]] += 1
+        if met[names[name]] > 1:
+            names[name] += f" #{met[names[name]]}"
     return names
 
 
-def _evaluator(name: str, names: dict[str, str]) -> str:
-    return name if checks.evaluator(name) else unique(f"[WITHHELD chars={len(name)}]", set(names.values()))
+def _withheld(text: str) -> str:
+    return f"[WITHHELD chars={len(text)}]"
 
 
 def _evaluation_value(evaluator: str | None, value: Any) -> float | bool | str | None:
