@@ -69,10 +69,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """One span, sanitised. `attributes` has Datadog's own shape; the fields beside it are what a capture is made of."""
+    """One span, sanitised. `attributes` has Datadog's own shape; the fields beside it are what a capture is made of.
+
+    `failure_type` and `severity` are those of the span's own strongest signal.
+    """
 
     span_id: str
     parent_id: str | None = None
+    failure_type: FailureType | None = None
+    severity: Severity | None = None
     name: str | None = None
     span_kind: str | None = None
     status: str | None = None
@@ -202,7 +207,10 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution: what it asked, read, decided and wrote. Also the report that a person sees."""
+    """One execution: what it asked, read, decided and wrote. Also the report that a person sees.
+
+    `hash_key_id` tells two hash keys apart without telling either.
+    """
 
     run_id: str
     outcome: Outcome
@@ -217,14 +225,19 @@ class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
     estimated_cost_usd: float = 0.0
     coverage: Coverage
     errors: tuple[str, ...] = ()
+    hash_key_id: str | None = None
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to run. `fence` grows by one with each lease ever given and rides in every data commit."""
+    """The right to run. `fence` grows by one with each lease ever given and rides in every data commit.
+
+    `taken_from` is the run whose lease had run out without being given back: it was killed, or hangs.
+    """
 
     holder: str
     fence: int
     expires_at: str
+    taken_from: str | None = None
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,13 +256,20 @@ class RulesVerdict(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...]
 
 
+class RulesChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A trace that fails under both sets of rules, with another type or severity."""
+
+    before: RulesVerdict
+    after: RulesVerdict
+
+
 class RulesCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed rules would do over a window: traces gained, lost, and failing under another type or severity."""
+    """What changed rules would do over a window: traces gained, lost, and changed in type or severity."""
 
     window: Window
     failing_now: int
     failing_then: int
     gained: tuple[RulesVerdict, ...] = ()
     lost: tuple[RulesVerdict, ...] = ()
-    retyped: tuple[RulesVerdict, ...] = ()
+    changed: tuple[RulesChange, ...] = ()
     coverage: Coverage

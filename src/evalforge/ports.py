@@ -37,7 +37,10 @@ class LeaseStore(Protocol):
     """One run at a time, by compare-and-set."""
 
     def acquire_lease(self, holder: str, now: datetime, seconds: float) -> Lease:
-        """The lease with a fence higher than any before. Raises LeaseHeld with holder and end while another's holds."""
+        """The lease with a fence higher than any before. Raises LeaseHeld with holder and end while another's holds.
+
+        `Lease.taken_from` names the holder of a lease that ran out without being released.
+        """
 
     def renew_lease(self, lease: Lease, now: datetime, seconds: float) -> Lease:
         """The same lease with a later end. Raises LeaseHeld if it was lost."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from evalforge.ingestion.merging import keep_strongest, redaction_counts, summarise
 from evalforge.ingestion.permalink import trace_url
 from evalforge.models import (
@@ -38,7 +40,15 @@ def capture(
     fetched_at: str = "2026-11-23T11:00:00.000Z",
     **fields: Any,
 ) -> FailureCapture:
-    kept, strongest, cut = keep_strongest(spans or [span()], signals or [signal()])
+    given = sorted(signals or [signal()], key=lambda one: one.strength)
+    worst = {one.span_id: one for one in reversed(given)}
+    judged = [
+        msgspec.structs.replace(one, failure_type=worst[one.span_id].type, severity=worst[one.span_id].severity)
+        if one.span_id in worst
+        else one
+        for one in spans or [span()]
+    ]
+    kept, strongest, cut = keep_strongest(judged, given)
     facts = summarise(kept, strongest)
     made = {
         **facts,

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from helpers.commands import HASH_KEY, environment, evalforge
 from helpers.exported import failed, item, judged
-from helpers.fake_datadog import FakeDatadog, reply
+from helpers.fake_datadog import FakeDatadog, page, reply
 
 COMMANDS = ["demo", "capture", "captures", "runs", "dead-letters", "rules", "sanitize", "sandbox"]
 
@@ -32,10 +33,10 @@ def filled(store: Path) -> Path:
     return store
 
 
-def on_a_terminal(*arguments: str, env: dict[str, str]) -> tuple[int, str]:
-    """Exit code and all that a person sees, stdout and stderr together, 120 columns wide."""
+def on_a_terminal(*arguments: str, env: dict[str, str], columns: str = "120") -> tuple[int, str]:
+    """Exit code and all that a person sees, stdout and stderr together."""
     controller, terminal = pty.openpty()
-    given = env | {"COLUMNS": "120", "TERM": "xterm-256color"}
+    given = env | {"COLUMNS": columns, "TERM": "xterm-256color"}
     command = [sys.executable, "-m", "evalforge", *arguments]
     with subprocess.Popen(command, env=given, stdin=terminal, stdout=terminal, stderr=terminal) as process:
         os.close(terminal)
@@ -90,7 +91,8 @@ BAD_INPUT: dict[str, tuple[list[str], dict[str, str], list[str]]] = {
     "a limit of 0": (["captures", "list", "--limit", "0"], {}, ["--limit", "0"]),
     "a port that is none": (["sandbox", "--port", "99999"], {}, ["--port", "99999", "65535"]),
     "a file that is not there": (["sanitize", "/nowhere/spans.jsonl"], {}, ["/nowhere/spans.jsonl"]),
-    "a missing argument": (["captures", "show"], {}, ["trace_id"]),
+    "a missing argument": (["captures", "show"], {}, ["TRACE_ID"]),
+    "a window of no check": (["rules", "--lookback", "2h"], {}, ["--lookback", "2h", "--check"]),
 }
 
 
@@ -199,7 +201,7 @@ def test_an_empty_window_says_so_and_how_sure_it_is(store: Path) -> None:
         _, listed = on_a_terminal("captures", "list", env=environment(store))
         assert "0 captures" in listed
         assert "complete" in listed
-        server.script += [reply(404)] * 2
+        server.script += [page([]), reply(404)]
         _, seen = on_a_terminal("capture", env=environment(store, server.url))
     assert "only in part" in seen
 
@@ -242,7 +244,11 @@ def test_a_check_of_changed_rules_names_the_traces_gained_and_lost_and_writes_no
     check: dict[str, Any] = result.report
     assert [one["trace_id"] for one in check["gained"]] == [f"{2:032x}"]
     assert [one["trace_id"] for one in check["lost"]] == [f"{1:032x}"]
-    assert [one["trace_id"] for one in check["retyped"]] == [f"{3:032x}"]
+    [change] = check["changed"]
+    assert change["before"]["trace_id"] == change["after"]["trace_id"] == f"{3:032x}"
+    assert (change["before"]["severity"], change["after"]["severity"]) == ("medium", "low")
+    assert "medium llm_error" in seen
+    assert "low llm_error" in seen
     assert "Nothing was written" in seen
     assert not store.exists()
 
@@ -277,6 +283,45 @@ def test_a_setting_that_means_nothing_is_pointed_out(store: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(filled: Path) -> None:
-    command = f"{sys.executable} -m evalforge captures list | head -c 1"
+    command = f"set -o pipefail; {sys.executable} -m evalforge captures list | head -c 1"
     done = subprocess.run(["bash", "-c", command], env=environment(filled), capture_output=True)
-    assert done.stderr == b""
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_list_fits_a_terminal_of_80_columns_and_an_id_is_never_cut(filled: Path) -> None:
+    for columns, service in (("80", False), ("120", True)):
+        _, seen = on_a_terminal("captures", "list", env=environment(filled), columns=columns)
+        rows = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", seen).splitlines() if f"{1:032x}" in line]
+        assert len(rows) == 1
+        assert len(rows[0].rstrip()) <= int(columns)
+        assert ("shop-api" in rows[0]) is service
+
+
+def test_a_server_that_cannot_be_reached_is_named_and_not_called_a_window_without_failures(store: Path) -> None:
+    code, seen = on_a_terminal("capture", env=environment(store, "http://127.0.0.1:9"))
+    assert code == 3
+    assert "Nothing could be read from http://127.0.0.1:9" in seen
+    assert "No failures" not in seen
+
+
+def test_an_app_without_any_spans_is_not_taken_for_a_healthy_one(store: Path) -> None:
+    with FakeDatadog() as server:
+        result = evalforge("capture", env=environment(store, server.url, EVALFORGE_ML_APPS="nope"))
+    assert result.code == 0
+    assert any("'nope'" in note for note in result.report["coverage"]["notes"])
+
+
+def test_another_hash_key_than_the_last_runs_is_noticed_and_neither_is_shown(store: Path) -> None:
+    with FakeDatadog(spans=[failed(1)]) as server:
+        evalforge("capture", env=environment(store, server.url))
+        same = evalforge("capture", env=environment(store, server.url))
+        other = evalforge("capture", env=environment(store, server.url, EVALFORGE_HASH_KEY="x" * 40))
+    assert not any("EVALFORGE_HASH_KEY" in note for note in same.report["coverage"]["notes"])
+    assert any("EVALFORGE_HASH_KEY" in note for note in other.report["coverage"]["notes"])
+    assert same.report["hash_key_id"] != other.report["hash_key_id"]
+
+
+def test_after_the_demo_a_look_at_the_missing_store_points_to_the_demos(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    assert evalforge("demo", env=env).code == 0
+    assert "demo.db" in on_a_terminal("captures", "list", env=env)[1]

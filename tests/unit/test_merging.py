@@ -3,7 +3,7 @@
 import random
 from functools import reduce
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalforge.ingestion.merging import SIGNALS_KEPT, SPANS_KEPT, merge
@@ -49,6 +49,41 @@ def test_any_order_and_duplicate_of_a_runs_readings_gives_the_same_capture(
 def test_any_split_of_a_runs_readings_gives_the_same_capture(read: list[FailureCapture], cut: int) -> None:
     cut = min(cut, len(read) - 1)
     assert merge(reduce(merge, read[:cut]), reduce(merge, read[cut:])) == reduce(merge, read)
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> list[FailureCapture]:
+    """More failing spans and signals than the caps keep, some in two versions that differ in start, value and type."""
+    made = []
+    for number in range(SPANS_KEPT + 6):
+        for _ in range(draw(st.sampled_from([1, 1, 2]))):
+            start = draw(st.sampled_from(MOMENTS))
+            kind, level = draw(st.sampled_from(TYPES))
+            judges = [
+                signal(
+                    str(number), rule="judge", evaluator=f"j{judge}", value=draw(st.integers(0, 2)), started_at=start
+                )
+                for judge in range(draw(st.sampled_from([0, 9])))
+            ]
+            seen = span(str(number), started_at=start, env=draw(st.sampled_from(["dev", "prod"])))
+            own = signal(str(number), rule=f"rule-{kind}", type=kind, severity=level, started_at=start)
+            made.append(capture("a1", [seen], [own, *judges]))
+    return made
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(crowds(), st.randoms(use_true_random=False))
+def test_the_law_holds_past_the_caps_too(read: list[FailureCapture], rng: random.Random) -> None:
+    shuffled = [*read, *rng.choices(read, k=5)]
+    rng.shuffle(shuffled)
+    first = reduce(merge, read)
+    assert reduce(merge, shuffled) == first
+    again: FailureCapture = first
+    seen: set[str] = set()
+    for one in shuffled:
+        again = merge(again, one, read_again=seen.__contains__)
+        seen.add(one.trace_payload.spans[0].span_id)
+    assert again == first
 
 
 @given(readings())

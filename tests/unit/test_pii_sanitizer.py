@@ -1,6 +1,7 @@
 """What the sanitiser lets through, in which shape, and that it fails closed."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -204,3 +205,15 @@ def test_two_evaluators_whose_names_are_withheld_stay_two_signals_in_any_order()
 def test_every_kind_of_bulk_is_cut_to_the_cap(attributes: dict[str, Any]) -> None:
     captured = SANITIZER.span(with_ids(**attributes))
     assert len(msgspec.json.encode(captured)) <= MAX_SPAN_BYTES
+
+
+def test_a_span_with_very_many_odd_evaluator_names_takes_time_in_proportion() -> None:
+    """One that took the square of it would hold a run for minutes."""
+    entries = {f"odd name {number:06}": {"assessment": "fail"} for number in range(20_000)}
+    given = span_of({**KEPT, "evaluation": entries})
+    findings = [Finding(rule="r", type="toxicity", severity="low", evaluator=name) for name in entries]
+    begun = time.process_time()
+    made = SANITIZER.capture(given, findings, fetched_at=FETCHED)
+    assert time.process_time() - begun < 5
+    assert made.truncated
+    assert len({one.evaluator for one in made.signals}) == len(made.signals)

@@ -3,11 +3,13 @@
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalforge.common.errors import CredentialsRejected, LeaseHeld
+from evalforge.models import Coverage
 from evalforge.storage.sqlite import SqliteStore
 from helpers.clocks import FakeClock
 from helpers.exported import failed, item, judged
@@ -155,13 +157,31 @@ def test_a_run_that_loses_its_lease_writes_nothing_more(store: SqliteStore) -> N
     assert stored(store) == []
 
 
-def test_a_running_run_is_on_record_before_anything_is_read(store: SqliteStore) -> None:
-    outcomes: list[str] = []
+def test_a_running_run_is_on_record_and_does_not_claim_to_have_read_everything(store: SqliteStore) -> None:
+    seen: list[Any] = []
 
     class Looking(GivenPages):
         def search(self, query: str, window: Any) -> Any:
-            outcomes.extend(one.outcome for one in store.list_runs())
+            seen.extend(store.list_runs())
             return super().search(query, window)
 
     pipeline(store, Looking([]), FakeClock()).run()
-    assert outcomes[0] == "running"
+    assert (seen[0].outcome, seen[0].coverage.state) == ("running", "partial")
+    assert seen[0].coverage.reasons == ("the run is not finished",)
+
+
+def test_a_run_that_was_killed_is_closed_by_the_next_with_what_it_had_committed(store: SqliteStore) -> None:
+    clock = FakeClock()
+
+    report = run(store, [[failed(1)]], clock, run_id="first")
+    dead = msgspec.structs.replace(
+        report, run_id="dead", outcome="running", finished_at=None, coverage=Coverage(state="partial", reasons=("x",))
+    )
+    store.save_run(dead)
+    store.acquire_lease("dead", clock.now(), 60)
+    clock.advance(61)
+    run(store, [], clock, run_id="next")
+    closed = store.run("dead")
+    assert closed is not None
+    assert (closed.outcome, closed.coverage.state, closed.tally.captures_created) == ("failed", "partial", 1)
+    assert "abandoned" in closed.errors[0]

@@ -1,5 +1,6 @@
 """The commands. Thin: each reads its flags, asks `wiring` for the work and renders what comes back."""
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ def run_command(arguments: Sequence[str]) -> int:
     given = [one for one in arguments if one != "--debug"]
     try:
         code = app(args=given, prog_name="evalforge", standalone_mode=False)
+        sys.stdout.flush()
     except TyperException as error:
         return _misused(error, debug=debug)
     except (Abort, KeyboardInterrupt):
@@ -26,12 +28,19 @@ def run_command(arguments: Sequence[str]) -> int:
     except EvalForgeError as error:
         return _complain(str(error), error.exit_code, debug=debug)
     except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+        return _reader_went_away()
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user
         what = f"something unexpected happened ({type(error).__name__}); run again with --debug for the details"
         return _complain(what, UNEXPECTED, debug=debug)
     return code if isinstance(code, int) else 0
+
+
+def _reader_went_away() -> int:
+    """`| head` is no error; what is left in the buffer goes nowhere, so that the interpreter's last flush is silent."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return 0
 
 
 def _misused(error: TyperException, *, debug: bool) -> int:

@@ -12,7 +12,7 @@ EXIT_CODES = {"complete": 0, "partial": 3}
 def capture(
     json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on the last line.")] = False,
     lookback: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How far back to read: 90m, 24h, 3d (at most 72h).")
+        str | None, typer.Option(metavar="TIME", help="How far back to read: 90m, 24h, 3d; at most 72h. Default: 24h.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on a terminal too.")] = False,
 ) -> int:
@@ -36,7 +36,7 @@ def capture(
     if json or not terminal.out_is_terminal():
         terminal.print_json(run)
     else:
-        show_report(run, str(settings.store_path))
+        show_report(run, settings.base_url, str(settings.store_path))
     return EXIT_CODES[run.outcome]
 
 
@@ -49,11 +49,11 @@ def hours(lookback: str | None) -> float | None:
         return None
     found = terminal.duration(lookback, "--lookback").total_seconds() / 3600
     if found > MAX_LOOKBACK_HOURS:
-        raise ConfigurationError(f"--lookback={lookback}: at most 72h; what is older is a backfill")
+        raise ConfigurationError(f"--lookback={lookback}: at most 72h can be read back")
     return found
 
 
-def show_report(run: object, store: str) -> None:
+def show_report(run: object, server: str, store: str) -> None:
     """The report for a person, and what to do next."""
     from evalforge.cli import tables
     from evalforge.models import IngestionRun
@@ -63,7 +63,11 @@ def show_report(run: object, store: str) -> None:
     screen.print(tables.run_report(run))
     tally = run.tally
     found = tally.captures_created + tally.captures_updated + tally.captures_unchanged
-    if not found:
+    if not run.pages:
+        screen.print(f"\nNothing could be read from {server}: check EVALFORGE_DATADOG_URL, DD_SITE and the network.")
+    elif not found:
         sure = "everything was read" if run.coverage.state == "complete" else "the window was read only in part"
         screen.print(f"\nNo failures in this window ({sure}).")
-    screen.print(f"\nStore: {store}\nNext:  evalforge captures list")
+    print(f"\nStore: {store}\nNext:  {terminal.program()} captures list")
+    if tally.dead_letters:
+        print(f"       {terminal.program()} dead-letters list")

@@ -1,6 +1,8 @@
 """`evalforge sandbox` and `evalforge demo`: Datadog without an account, and the whole loop in one go."""
 
 import secrets
+import tempfile
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +10,9 @@ import typer
 
 from evalforge.cli import terminal
 
-HIGHEST_PORT = 65_535
+DEFAULT_PORT, HIGHEST_PORT = 8_126, 65_535
+SANDBOX_KEY = "only-for-the-sandbox-and-no-secret"
+"""The same each time, so that a second capture from the sandbox finds the same users."""
 REAL_ACCOUNT = """
 Point it at your own account:
   export DD_SITE=datadoghq.com            # your site
@@ -19,7 +23,10 @@ Point it at your own account:
 
 
 def sandbox(
-    port: Annotated[str, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = "8126",
+    port: Annotated[str, typer.Option(metavar="PORT", help="The port on 127.0.0.1; 0 takes a free one.")] = str(
+        DEFAULT_PORT
+    ),
+    demo: Annotated[bool, typer.Option("--demo", help="Begin with the recorded day of the demo.")] = False,
 ) -> None:
     """Run a local stand-in for Datadog: what ddtrace sends to it, EvalForge reads from it.
 
@@ -29,7 +36,10 @@ def sandbox(
     from evalforge.sandbox.server import serve
 
     try:
-        serve(port=terminal.whole(port, "--port", 0, HIGHEST_PORT) or 0, on_started=lambda bound: _welcome(bound.url))
+        serve(
+            port=terminal.whole(port, "--port", 0, HIGHEST_PORT) or 0,
+            on_started=lambda bound: _welcome(bound.url, demo=demo),
+        )
     except OSError as error:
         raise ConfigurationError(f"--port={port}: cannot listen on 127.0.0.1:{port}: {error.strerror}") from None
 
@@ -54,7 +64,7 @@ def demo() -> int:
         events = _replay(bound.url)
         expected = expected_traffic()
         screen.print(
-            f"Replayed 24 hours of three LLM apps: {len(expected.traces)} traces, {events} spans and evaluations, "
+            f"Replayed 24 hours of three LLM apps: {len(expected.traces)} traces, {events:,} spans and evaluations, "
             f"{len(expected.failing)} traces failing.\n"
         )
         settings = _demo_settings(bound.url, path)
@@ -76,9 +86,9 @@ def demo() -> int:
         "(The demo reads every span, EVALFORGE_SCAN=all, so that it also finds tools that failed without an error.)"
     )
     command = terminal.program()
-    screen.print(f"\nLook around:\n  export EVALFORGE_STORE=sqlite://{path}\n  {command} captures list")
-    screen.print(f"  {command} captures show {captures[0].trace_id}" if captures else "")
-    screen.print(REAL_ACCOUNT.format(command=command))
+    print(f"\nLook around:\n  export EVALFORGE_STORE=sqlite://{path}\n  {command} captures list")
+    print(f"  {command} captures show {captures[0].trace_id}" if captures else "")
+    print(REAL_ACCOUNT.format(command=command))
     return EXIT_CODES[run.outcome]
 
 
@@ -120,12 +130,16 @@ def _replay(url: str) -> int:
         return replay(url, SystemClock().now(), lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def _welcome(url: str) -> None:
+def _welcome(url: str, *, demo: bool) -> None:
+    store = Path(tempfile.gettempdir()) / "evalforge-sandbox.db"
     terminal.note(
         f"Sandbox at {url} (Ctrl-C stops it). Send to it with ddtrace:\n"
         f"  DD_TRACE_AGENT_URL={url} DD_LLMOBS_ENABLED=1 DD_LLMOBS_AGENTLESS_ENABLED=0 DD_LLMOBS_ML_APP=my-app \\\n"
         "    ddtrace-run python my_app.py\n"
-        "Read from it:\n"
-        f"  EVALFORGE_DATADOG_URL={url} DD_API_KEY=any DD_APP_KEY=any \\\n"
-        f"    EVALFORGE_HASH_KEY=$(openssl rand -hex 32) {terminal.program()} capture"
+        "Read from it, into a store of its own:\n"
+        f"  export EVALFORGE_DATADOG_URL={url} DD_API_KEY=any DD_APP_KEY=any\n"
+        f"  export EVALFORGE_HASH_KEY={SANDBOX_KEY} EVALFORGE_STORE=sqlite://{store}\n"
+        f"  {terminal.program()} capture"
     )
+    if demo:
+        threading.Thread(target=_replay, args=(url,), daemon=True).start()

@@ -14,7 +14,9 @@ def rules(
         Path | None,
         typer.Option(metavar="FILE", help="Read a window once more and compare FILE with the rules in force."),
     ] = None,
-    lookback: Annotated[str | None, typer.Option(metavar="TIME", help="The window of --check: 90m, 24h, 3d.")] = None,
+    lookback: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The window of --check: 90m, 24h, 3d. Default: 24h.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on a terminal too.")] = False,
 ) -> int:
     """Show the failure rules in force and the queries they compile to.
@@ -25,8 +27,11 @@ def rules(
     """
     from evalforge import wiring
     from evalforge.common.config import read_settings
+    from evalforge.common.errors import ConfigurationError
 
     settings = read_settings(lookback_hours=hours(lookback))
+    if lookback is not None and check is None:
+        raise ConfigurationError(f"--lookback={lookback}: it is the window of --check FILE, which is missing")
     if check is None:
         _show(settings, wiring.rules_in_force(settings))
         return 0
@@ -58,13 +63,13 @@ def _show(settings: Any, in_force: Any) -> None:
         terminal.print_json({"rules": shown, "queries": queries, "digest": in_force.digest})
         return
     screen = terminal.console()
-    table = tables.grid(None, "Severity", "Type", "Rule", "Query")
+    table = tables.grid(None, "Severity", "Type", "Rule", "Sent", "Query")
     for one in in_force.rules:
-        query = " ".join(one.query.split()) + ("" if one.server else "  (local)")
-        table.add_row(tables.severity(one.severity), one.type, one.name, query)
+        sent = "yes" if one.server else "no"
+        table.add_row(tables.severity(one.severity), one.type, one.name, sent, " ".join(one.query.split()))
     table.columns[-1].no_wrap = False
     screen.print(table)
-    screen.print("\n(local): judged on fetched spans only, not asked of the server.\n")
+    screen.print("\nSent: whether Datadog is asked for it; every rule judges every span that is read.\n")
     for query in queries:
         print(f"Sent as filter.query, with the evaluator names known now:\n  {query}")
 
@@ -73,19 +78,18 @@ def _show_check(result: Any) -> None:
     from evalforge.cli import tables
 
     screen = terminal.console()
-    for title, verdicts in (
-        ("Gained", result.gained),
-        ("Lost", result.lost),
-        ("Other type or severity", result.retyped),
-    ):
+    for title, verdicts in (("Gained", result.gained), ("Lost", result.lost)):
         if verdicts:
             terminal.show_list(tables.verdicts_table(f"{title} ({len(verdicts)})", verdicts))
             screen.print()
+    if result.changed:
+        terminal.show_list(tables.changes_table(f"Changed ({len(result.changed)})", result.changed))
+        screen.print()
     span = f"{tables.when(result.window.start)} to {tables.when(result.window.end)}"
     screen.print(
         f"{result.failing_now} traces fail now, {result.failing_then} would fail ({span}). Nothing was written."
     )
-    if not (result.gained or result.lost or result.retyped):
+    if not (result.gained or result.lost or result.changed):
         screen.print("Both sets of rules judge every trace of this window alike.")
     for reason in result.coverage.reasons:
         screen.print(f"Read only in part: {reason}")

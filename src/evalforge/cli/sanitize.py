@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from evalforge.cli import terminal
+
 
 def sanitize(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="A file of JSON lines, or - for stdin.")] = "-",
@@ -27,6 +29,8 @@ def sanitize(
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no path"
         raise ConfigurationError(f"FILE={file}: the file cannot be read: {why}") from None
+    if file == "-" and sys.stdin.isatty():
+        terminal.note("Reading spans as JSON lines from the terminal; end with Ctrl-D.")
     with source:
         for line in wiring.sanitized(settings, source, explain=explain):
             sys.stdout.buffer.write(line + b"\n")

@@ -22,23 +22,29 @@ dead_letters = typer.Typer(help="Spans that could not be captured.", no_args_is_
 
 FORMATS = ("table", "jsonl")
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="table (default on a terminal) or jsonl (default in a pipe).")
+    str | None,
+    typer.Option("--format", metavar="table|jsonl", help="Default: table on a terminal, jsonl in a pipe."),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")]
 LimitOption = Annotated[
     str | None,
     typer.Option(metavar="N", help=f"At most this many. Default: {ROWS_ON_A_TERMINAL} in a table, all as jsonl."),
 ]
 
 
-@captures.command("list")
+@captures.command("list", short_help="List captures, newest failure first.")
 def list_captures(
     format: FormatOption = None,  # noqa: A002 - the flag's name is a contract
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Failed since: 24h, 7d or 2026-11-23T10:00:00Z.")
     ] = None,
-    service: Annotated[str | None, typer.Option(help="Only this service.")] = None,
-    type: Annotated[str | None, typer.Option(help="Only this failure type.")] = None,  # noqa: A002
-    severity: Annotated[str | None, typer.Option(help="Only this severity: critical, high, medium or low.")] = None,
+    service: Annotated[str | None, typer.Option(metavar="NAME", help="Only this service.")] = None,
+    type: Annotated[  # noqa: A002
+        str | None, typer.Option(metavar="TYPE", help="Only this failure type, such as hallucination or tool_error.")
+    ] = None,
+    severity: Annotated[
+        str | None, typer.Option(metavar="SEVERITY", help="Only this one: critical, high, medium or low.")
+    ] = None,
     limit: LimitOption = None,
 ) -> None:
     """List captures, newest failure first."""
@@ -58,13 +64,16 @@ def list_captures(
             return
         shown = list(store.list_captures(wanted, _rows(limit) or ROWS_ON_A_TERMINAL))
         if shown:
-            terminal.show_list(tables.captures_table(shown))
-        _footer(len(shown), store.count_captures(wanted), "capture")
+            terminal.show_list(tables.captures_table(shown, terminal.width()))
+        _footer(len(shown), store.count_captures(wanted), "capture", of_all=store.count_captures(CaptureFilter()))
         terminal.note(_how_sure(store, settings))
 
 
-@captures.command("show")
-def show_capture(trace_id: Annotated[str, typer.Argument(help="The id of the trace.")]) -> None:
+@captures.command("show", short_help="Show one: what failed, why, and its link.")
+def show_capture(
+    trace_id: Annotated[str, typer.Argument(metavar="TRACE_ID", help="The id of the trace.")],
+    json: JsonOption = False,
+) -> None:
     """Show one capture: what failed, why, and the link to the trace in Datadog. JSON in a pipe."""
     from evalforge.cli import tables
     from evalforge.common.errors import ConfigurationError
@@ -78,13 +87,15 @@ def show_capture(trace_id: Annotated[str, typer.Argument(help="The id of the tra
                 f"TRACE_ID={trace_id[:80]}: no such capture among the {stored} in {settings.store_path}; "
                 "see evalforge captures list"
             )
-    if not terminal.out_is_terminal():
+    if json or not terminal.out_is_terminal():
         terminal.print_json(found)
         return
-    facts, signals = tables.capture_details(found)
+    facts, *lists = tables.capture_details(found)
     terminal.console().print(facts)
-    terminal.show_list(signals)
-    terminal.note("\nThe whole capture as JSON: evalforge captures show TRACE_ID | cat")
+    print(f"In Datadog    {found.datadog_url}\n")
+    for table in lists:
+        terminal.show_list(table)
+    terminal.note(f"\nThe whole capture: {terminal.program()} captures show {trace_id} --json")
 
 
 @runs.command("list")
@@ -107,7 +118,9 @@ def list_runs(format: FormatOption = None, limit: LimitOption = None) -> None:  
 
 
 @runs.command("show")
-def show_run(run_id: Annotated[str, typer.Argument(help="The id of the run.")]) -> None:
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")], json: JsonOption = False
+) -> None:
     """Show the report of one run. JSON in a pipe."""
     from evalforge.cli import tables
     from evalforge.common.errors import ConfigurationError
@@ -116,13 +129,13 @@ def show_run(run_id: Annotated[str, typer.Argument(help="The id of the run.")]) 
         run = store.run(run_id)
     if run is None:
         raise ConfigurationError(f"RUN_ID={run_id[:80]}: no such run in {settings.store_path}; see evalforge runs list")
-    if terminal.out_is_terminal():
-        terminal.console().print(tables.run_report(run))
-    else:
+    if json or not terminal.out_is_terminal():
         terminal.print_json(run)
+    else:
+        terminal.console().print(tables.run_report(run))
 
 
-@dead_letters.command("list")
+@dead_letters.command("list", short_help="List them: ids, reason and shape, never text.")
 def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) -> None:  # noqa: A002
     """List the spans that could not be captured: ids, reason and shape, never their text."""
     from evalforge.cli import tables
@@ -171,10 +184,11 @@ def _one_of(flag: str, value: str | None, accepted: Any) -> None:
         raise ConfigurationError(f"{flag}={value}: accepted is one of {', '.join(accepted)}")
 
 
-def _footer(shown: int, total: int, noun: str) -> None:
+def _footer(shown: int, total: int, noun: str, of_all: int | None = None) -> None:
     plural = noun if total == 1 else f"{noun}s"
+    match = f" of {of_all:,} match" if of_all is not None and of_all != total else ""
     rest = f" (the first {shown}; more with --limit)" if shown < total else ""
-    terminal.note(f"\n{total:,} {plural}{rest}.")
+    terminal.note(f"\n{total:,}{match or f' {plural}'}{rest}.")
 
 
 def _how_sure(store: "SqliteStore", settings: "Settings") -> str:
@@ -182,6 +196,12 @@ def _how_sure(store: "SqliteStore", settings: "Settings") -> str:
     from evalforge.cli import tables
 
     if store.path is None:
+        demo = settings.store_path.with_name("demo.db")
+        if settings.store is None and demo.exists():
+            return (
+                f"There is no store at {settings.store_path} yet: run evalforge capture. "
+                f"To look at the demo's: export EVALFORGE_STORE=sqlite://{demo}"
+            )
         return f"There is no store at {settings.store_path} yet: run evalforge capture, or evalforge demo."
     last = next(store.list_runs(1), None)
     if last is None:

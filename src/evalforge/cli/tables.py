@@ -7,7 +7,16 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from evalforge.models import FAILURE_TYPES, SEVERITIES, DeadLetter, FailureCapture, IngestionRun, RulesVerdict, Signal
+from evalforge.models import (
+    FAILURE_TYPES,
+    SEVERITIES,
+    DeadLetter,
+    FailureCapture,
+    IngestionRun,
+    RulesChange,
+    RulesVerdict,
+    Signal,
+)
 
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 UNKNOWN = "-"
@@ -15,7 +24,9 @@ UNKNOWN = "-"
 
 def grid(title: str | None, *columns: str) -> Table:
     """An empty table with these headings; ids and times never wrap."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for column in columns:
         table.add_column(column, no_wrap=True, justify="right" if column in ("Traces", "Signals") else "left")
     return table
@@ -31,20 +42,37 @@ def severity(name: str) -> Text:
     return Text(name, style=COLOURS[name])
 
 
-def captures_table(captures: Iterable[FailureCapture]) -> Table:
-    """One line a capture."""
-    table = grid(None, "Last failed", "Severity", "Type", "Service", "Env", "Signals", "Trace id")
-    for one in captures:
-        table.add_row(
-            when(one.last_failed_at),
-            severity(one.severity),
-            one.failure_type,
-            one.service_name or UNKNOWN,
-            one.env or UNKNOWN,
-            str(len(one.signals)),
-            one.trace_id,
-        )
+CAPTURE_COLUMNS = ("Last failed (UTC)", "Severity", "Type", "Service", "Env", "Signals", "Trace id")
+LEFT_OUT_WHEN_NARROW = ("Env", "Signals", "Service")
+
+
+def captures_table(captures: Sequence[FailureCapture], width: int) -> Table:
+    """One line a capture; what matters least is left out until a line fits the width."""
+    left_out: list[str] = []
+    while True:
+        columns = [name for name in CAPTURE_COLUMNS if name not in left_out]
+        rows = [[_capture_cells(one)[name] for name in columns] for one in captures]
+        needed = sum(max(len(row[place]) for row in [columns, *rows]) + 1 for place in range(len(columns))) - 1
+        if needed <= width or len(left_out) == len(LEFT_OUT_WHEN_NARROW):
+            break
+        left_out.append(LEFT_OUT_WHEN_NARROW[len(left_out)])
+    table = grid(None, *columns)
+    for row in rows:
+        table.add_row(*(severity(cell) if cell in COLOURS else cell for cell in row))
     return table
+
+
+def _capture_cells(one: FailureCapture) -> dict[str, str]:
+    failed = one.last_failed_at
+    return {
+        "Last failed (UTC)": UNKNOWN if failed is None else f"{failed[:10]} {failed[11:16]}",
+        "Severity": one.severity,
+        "Type": one.failure_type,
+        "Service": one.service_name or UNKNOWN,
+        "Env": one.env or UNKNOWN,
+        "Signals": str(len(one.signals)),
+        "Trace id": one.trace_id,
+    }
 
 
 def summary_table(captures: Sequence[FailureCapture]) -> Table:
@@ -69,45 +97,59 @@ def pairs(rows: Iterable[tuple[str, Any]]) -> Table:
 
 
 def capture_details(one: FailureCapture) -> list[Table]:
-    """A capture as a person reads it: what failed, why, and where to look."""
+    """A capture as a person reads it: what failed, why, and where it began."""
     redaction = ", ".join(f"{kind.lower()} {number}" for kind, number in one.redaction.counts.items())
+    failed = when(one.failed_at)
+    if one.last_failed_at != one.failed_at:
+        failed += f" to {when(one.last_failed_at)}"
+    model = one.model.name and f"{one.model.name} ({one.model.provider or UNKNOWN})"
     facts = pairs(
         [
             ("Trace", one.trace_id),
             ("Failure", Text.assemble(severity(one.severity), f" {one.failure_type}")),
             ("Service", f"{one.service_name or UNKNOWN} (ml_app {one.ml_app or UNKNOWN}, env {one.env or UNKNOWN})"),
-            ("Failed", f"{when(one.failed_at)} to {when(one.last_failed_at)}"),
+            ("Failed", failed),
+            ("Began in", f"span {one.origin_span_id or UNKNOWN}"),
             ("Fetched", when(one.fetched_at)),
-            ("Model", f"{one.model.name or UNKNOWN} ({one.model.provider or UNKNOWN})"),
+            ("Model", model),
             ("HTTP status", one.status_code),
             ("Quality score", one.quality_score),
-            ("User, session", f"{one.user_hash or UNKNOWN}, {one.session_hash or UNKNOWN}"),
+            ("User", one.user_hash),
+            ("Session", one.session_hash),
             ("Signature", one.signature),
-            ("Spans kept", f"{len(one.trace_payload.spans)}{' (cut to the caps)' if one.truncated else ''}"),
             ("Redaction", f"policy {one.redaction.policy}: {redaction or 'nothing to redact'}"),
-            ("In Datadog", one.datadog_url),
         ]
     )
-    return [facts, signals_table(one.signals)]
+    return [facts, signals_table(one.signals), spans_table(one)]
 
 
 def signals_table(signals: Iterable[Signal]) -> Table:
     """Why the trace failed, strongest reason first."""
-    table = grid("Signals", "Severity", "Type", "Rule", "Over", "Value", "Span id", "Started")
+    table = grid("Signals", "Severity", "Type", "Rule", "Evaluator or error", "Value", "Span id")
     for one in signals:
-        over = one.evaluator or one.error_type or "the span"
+        cause = one.evaluator or one.error_type or UNKNOWN
         value = UNKNOWN if one.value is None else str(one.value)
-        table.add_row(severity(one.severity), one.type, one.rule, over, value, one.span_id, when(one.started_at))
+        table.add_row(severity(one.severity), one.type, one.rule, cause, value, one.span_id)
+    return table
+
+
+def spans_table(one: FailureCapture) -> Table:
+    """The failing spans that were kept, in order of their start."""
+    cut = ", cut to the caps" if one.truncated else ""
+    table = grid(f"Failing spans ({len(one.trace_payload.spans)}{cut})", "Started", "Kind", "Status", "Span id")
+    for span in one.trace_payload.spans:
+        table.add_row(when(span.started_at), span.span_kind or UNKNOWN, span.status or UNKNOWN, span.span_id)
     return table
 
 
 def runs_table(runs: Iterable[IngestionRun]) -> Table:
     """One line a run."""
-    table = grid(None, "Started", "Outcome", "Spans", "Created", "Updated", "Unchanged", "Dead letters", "Run id")
+    table = grid(None, "Started", "Outcome", "Created", "Updated", "Unchanged", "Dead letters", "Run id", "Why")
     for run in runs:
         tally = run.tally
         numbers = (tally.captures_created, tally.captures_updated, tally.captures_unchanged, tally.dead_letters)
-        table.add_row(when(run.started_at), run.outcome, f"{tally.spans_seen:,}", *map(str, numbers), run.run_id)
+        why = next(iter(run.coverage.reasons), "")
+        table.add_row(when(run.started_at), run.outcome, *map(str, numbers), run.run_id, why)
     return table
 
 
@@ -121,7 +163,7 @@ def run_report(run: IngestionRun) -> Table:
         ("Window", f"{when(run.window.start)} to {when(run.window.end)}"),
         ("Coverage", run.coverage.state + "".join(f"; {reason}" for reason in run.coverage.reasons)),
         ("Datadog", f"{run.calls} calls, {run.pages} pages, {rate_limit(run)}"),
-        ("Spans", f"{tally.spans_seen:,} seen, {tally.spans_included:,} failing; excluded: {excluded or 'none'}"),
+        ("Spans", f"{tally.spans_seen:,} seen, {tally.spans_included:,} included; excluded: {excluded or 'none'}"),
         (
             "Captures",
             f"{tally.captures_created} created, {tally.captures_updated} updated, {tally.captures_unchanged} unchanged",
@@ -158,4 +200,13 @@ def verdicts_table(title: str, verdicts: Iterable[RulesVerdict]) -> Table:
     table = grid(title, "Severity", "Type", "Trace id", "Rules")
     for one in verdicts:
         table.add_row(severity(one.severity), one.failure_type, one.trace_id, ", ".join(one.rules))
+    return table
+
+
+def changes_table(title: str, changes: Iterable[RulesChange]) -> Table:
+    """One line a trace that fails under both sets of rules, with another type or severity."""
+    table = grid(title, "Trace id", "Now", "Then", "Rules then")
+    for one in changes:
+        now, then = (f"{verdict.severity} {verdict.failure_type}" for verdict in (one.before, one.after))
+        table.add_row(one.after.trace_id, now, then, ", ".join(one.after.rules))
     return table

@@ -39,6 +39,11 @@ def program() -> str:
     return f"{sys.executable} -m evalforge" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
 
 
+def width() -> int:
+    """Columns to print a table in: the terminal's, or as many as it takes in a pipe."""
+    return int(console().width)
+
+
 def print_json(noun: Any) -> None:
     """One JSON object on one line."""
     sys.stdout.buffer.write(msgspec.json.encode(noun) + b"\n")

@@ -94,7 +94,7 @@ def shape_of(raw: bytes) -> str:
 
 def _size(count: int) -> str:
     if count < 1024:
-        return f"{count} bytes"
+        return "1 byte" if count == 1 else f"{count} bytes"
     return f"{count // 1024} KB" if count < 1024 * 1024 else f"{count // (1024 * 1024)} MB"
 
 

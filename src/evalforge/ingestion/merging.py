@@ -12,7 +12,7 @@ import msgspec
 
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.signature import signature
-from evalforge.models import CapturedSpan, FailureCapture, Model, Redaction, Signal
+from evalforge.models import FAILURE_TYPES, SEVERITIES, CapturedSpan, FailureCapture, Model, Redaction, Signal
 
 SPANS_KEPT = 24
 """Failing spans kept of one trace: with 24 KB a span, a capture stays under Firestore's 1 MiB."""
@@ -26,12 +26,13 @@ def merge(
 ) -> FailureCapture:
     """One capture of two of the same trace; `read_again` tells which span ids this run had read before.
 
-    What is read for the first time in a run replaces what an earlier run stored of that span. Two versions read by one
-    run (Datadog's pages shift while they are read) are settled by the order of their encoded bytes, which depends on
-    nothing but the versions themselves.
+    What is read for the first time in a run replaces what an earlier run stored of that span. Of two versions read by
+    one run (Datadog's pages shift while they are read) the one that failed worse is kept, then the one with the greater
+    encoding: an order that depends on nothing but the versions themselves, and is also the order of the caps, so that
+    a span that is cut cannot hide a version that would have been kept.
     """
-    spans = _united(stored.trace_payload.spans, read.trace_payload.spans, _span_key, read_again)
-    signals = _united(stored.signals, read.signals, _signal_key, read_again)
+    spans = _united(stored.trace_payload.spans, read.trace_payload.spans, _span_key, _span_rank, read_again)
+    signals = _united(stored.signals, read.signals, _signal_key, _signal_rank, read_again)
     kept_spans, kept_signals, cut = keep_strongest(spans, signals)
     facts = summarise(kept_spans, kept_signals)
     first = _earliest(stored.failed_at, read.failed_at, facts["failed_at"])
@@ -56,25 +57,20 @@ def keep_strongest(
 ) -> tuple[tuple[CapturedSpan, ...], tuple[Signal, ...], bool]:
     """Spans in order of start, signals strongest first, both cut to their caps; and whether anything was cut.
 
-    The spans kept are those with the strongest signals, then the earliest, then by span id.
+    The spans kept are those that failed worst, then the earliest, then by span id.
     """
-    ordered = sorted(signals, key=lambda signal: signal.strength)
+    ordered = sorted(signals, key=_signal_rank)
     spans = tuple(spans)
     if len(spans) == 1:
         return spans, tuple(ordered[:SIGNALS_KEPT]), len(ordered) > SIGNALS_KEPT
-    rank: dict[str, int] = {}
-    for place, signal in enumerate(ordered):
-        rank.setdefault(signal.span_id, place)
-    by_strength = sorted(spans, key=lambda span: (rank.get(span.span_id, len(rank)), *_by_start(span)))
-    kept = tuple(sorted(by_strength[:SPANS_KEPT], key=_by_start))
-    cut = len(by_strength) > SPANS_KEPT or len(ordered) > SIGNALS_KEPT
-    return kept, tuple(ordered[:SIGNALS_KEPT]), cut
+    kept = tuple(sorted(sorted(spans, key=_span_rank)[:SPANS_KEPT], key=_by_start))
+    return kept, tuple(ordered[:SIGNALS_KEPT]), len(spans) > SPANS_KEPT or len(ordered) > SIGNALS_KEPT
 
 
 def summarise(spans: Sequence[CapturedSpan], signals: Sequence[Signal]) -> dict[str, Any]:
     """The fields of a capture that follow from its spans (in order of start) and signals (strongest first)."""
     strongest = signals[0]
-    origin = origin_of(spans, signals)
+    origin = origin_of(spans)
     by_origin = [origin, *(span for span in spans if span is not origin)]
     cause = next((signal for signal in signals if signal.span_id == origin.span_id), strongest)
     scores = [span.quality_score for span in spans if span.quality_score is not None]
@@ -106,38 +102,51 @@ def redaction_counts(spans: Iterable[CapturedSpan]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def origin_of(spans: Sequence[CapturedSpan], signals: Sequence[Signal]) -> CapturedSpan:
-    """The failing span with no known failing descendant; of several, the one with the strongest signal."""
-    if len(spans) == 1:
-        return spans[0]
+def origin_of(spans: Sequence[CapturedSpan]) -> CapturedSpan:
+    """The failing span with no known failing descendant; of several, the one that failed worst."""
     parents = {span.parent_id for span in spans}
-    leaves = [span for span in spans if span.span_id not in parents] or list(spans)
-    rank = {signal.span_id: place for place, signal in reversed(list(enumerate(signals)))}
-    return min(leaves, key=lambda span: (rank.get(span.span_id, len(signals)), *_by_start(span)))
+    leaves = [span for span in spans if span.span_id not in parents]
+    return min(leaves or spans, key=_span_rank)
 
 
 def _united(
-    stored: Iterable[Part], read: Iterable[Part], key: Callable[[Part], Hashable], read_again: Callable[[str], bool]
+    stored: Iterable[Part],
+    read: Iterable[Part],
+    key: Callable[[Part], Hashable],
+    rank: Callable[[Part], Any],
+    read_again: Callable[[str], bool],
 ) -> list[Part]:
-    """Both as one, each key once: the part read, unless this run had read its span before with a greater encoding."""
+    """Both as one, each key once: the part read, unless this run had read a better version of it before."""
+
+    def is_better(part: Part, known: Part) -> bool:
+        if rank(part) != rank(known):
+            return bool(rank(part) < rank(known))
+        return msgspec.json.encode(part) > msgspec.json.encode(known)
+
     found = {key(part): part for part in stored}
     for part in read:
         known = found.get(key(part))
-        if known is None or not read_again(part.span_id) or _encoded(part) > _encoded(known):
+        if known is None or not read_again(part.span_id) or is_better(part, known):
             found[key(part)] = part
     return list(found.values())
-
-
-def _encoded(part: Part) -> bytes:
-    return msgspec.json.encode(part)
 
 
 def _span_key(span: CapturedSpan) -> str:
     return span.span_id
 
 
+def _span_rank(span: CapturedSpan) -> tuple[int, int, str, str]:
+    severity = len(SEVERITIES) if span.severity is None else SEVERITIES.index(span.severity)
+    kind = len(FAILURE_TYPES) if span.failure_type is None else FAILURE_TYPES.index(span.failure_type)
+    return severity, kind, *_by_start(span)
+
+
 def _signal_key(signal: Signal) -> tuple[str, str, str]:
     return signal.identity
+
+
+def _signal_rank(signal: Signal) -> tuple[int, int, str, str, str, str]:
+    return signal.strength
 
 
 def _by_start(span: CapturedSpan) -> tuple[str, str]:

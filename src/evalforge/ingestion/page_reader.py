@@ -6,6 +6,7 @@ that a span which Datadog's shifting pages show twice is known again (about 150 
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -46,6 +47,7 @@ class PageReader:
         self._ml_apps = frozenset(app.casefold() for app in ml_apps)
         self._run_id, self._fetched_at = run_id, fetched_at
         self._contents: set[int] = set()
+        self._evaluators: set[str] = set()
         self._committed: set[int] = set()
         self._since_commit: set[int] = set()
         self.gathered = Gathered()
@@ -56,6 +58,16 @@ class PageReader:
         for raw in page.items:
             self.gathered.seen += 1
             self._read_span(raw)
+
+    def learn(self, page: Page) -> None:
+        """Take the evaluators' names from a page that is read for nothing else."""
+        for raw in page.items:
+            with suppress(UndecodableSpan):
+                self._learn_from(decode_span(raw))
+
+    def learned(self) -> frozenset[str]:
+        """Every evaluator's name seen so far."""
+        return frozenset(self._evaluators)
 
     def take(self) -> Gathered:
         """What was gathered, for a commit; the reader starts anew but for what it remembers having read."""
@@ -83,7 +95,7 @@ class PageReader:
             self._bury(raw, error.reason, trace_id=error.trace_id, span_id=error.span_id)
             return
         self.latest_start_ns = span.start_ns or self.latest_start_ns
-        self.gathered.evaluators.update(filter(is_evaluator_name, span.evaluations))
+        self._learn_from(span)
         findings = self._rules.findings(span)
         why_not = self._why_excluded(span, findings)
         if why_not is not None:
@@ -93,6 +105,11 @@ class PageReader:
             self._bury(raw, "its trace id is missing or neither hex nor decimal", trace_id=odd_id, span_id=span_id)
         else:
             self._capture(span, findings)
+
+    def _learn_from(self, span: Span) -> None:
+        names = set(filter(is_evaluator_name, span.evaluations))
+        self.gathered.evaluators |= names
+        self._evaluators |= names
 
     def _why_excluded(self, span: Span, findings: tuple[Finding, ...]) -> str | None:
         app = span.text("ml_app")

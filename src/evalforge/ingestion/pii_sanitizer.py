@@ -4,6 +4,7 @@ First floor: an allow list of field and type is kept, ids become keyed hashes, n
 other text is withheld (`[WITHHELD chars=N]`). It fails closed: whatever goes wrong, nothing of the span comes out.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -17,14 +18,26 @@ from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.hashing import Pseudonyms
 from evalforge.ingestion.pii.policy import POLICY_VERSION
-from evalforge.ingestion.pii.walk import Walk, characters, unique
-from evalforge.models import CapturedSpan, FailureCapture, Model, Redaction, Signal, TracePayload
+from evalforge.ingestion.pii.walk import Walk, characters
+from evalforge.models import (
+    FAILURE_TYPES,
+    SEVERITIES,
+    CapturedSpan,
+    FailureCapture,
+    Model,
+    Redaction,
+    Signal,
+    TracePayload,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_US, NS_PER_MS = 1_000, 1_000_000
 ITEM_TYPE = checks.one_of(words.ITEM_TYPES)
 DID_NOT_RUN = frozenset({"WARN", "ERROR"})
 """An evaluation with this status says nothing of the application (design, "Failure rules")."""
+
+KEY_ID_CHARACTERS = 15
+"""Enough to tell two keys apart, by the prefix and 12 hex digits of a hash under the key."""
 
 Result = TypeVar("Result")
 
@@ -49,6 +62,7 @@ class Sanitizer:
         if not hash_key:
             raise ConfigurationError("the hash key is empty: set EVALFORGE_HASH_KEY to at least 32 random bytes")
         self._pseudonyms = Pseudonyms(hash_key)
+        self.key_id = self._pseudonyms.other(b"", "key-id")[:KEY_ID_CHARACTERS]
         self._quality_evaluators = tuple(quality_evaluators)
         self._site = datadog_site
 
@@ -79,7 +93,7 @@ class Sanitizer:
         return self._pseudonyms.other(raw, purpose)
 
     def _capture(self, trace_id: str, span: Span, findings: Sequence[Finding], fetched_at: str) -> FailureCapture:
-        captured = self._span(span)
+        captured = self._span(span, min(findings, key=_severity_and_type))
         found = self._signals(span, findings, captured.error_type, captured)
         spans, signals, cut = keep_strongest((captured,), found)
         facts = summarise(spans, signals)
@@ -95,7 +109,7 @@ class Sanitizer:
             **facts,
         )
 
-    def _span(self, span: Span) -> CapturedSpan:
+    def _span(self, span: Span, worst: Finding | None = None) -> CapturedSpan:
         walk = Walk(self._pseudonyms)
         attributes = _attributes(walk, span)
         ml_app = _text(attributes, "ml_app") or _shown(span.tag("ml_app"), checks.identifier)
@@ -103,6 +117,8 @@ class Sanitizer:
         return CapturedSpan(
             span_id=self._span_id(span),
             parent_id=self._parent_id(span),
+            failure_type=worst.type if worst else None,
+            severity=worst.severity if worst else None,
             name=_text(attributes, "name"),
             span_kind=_text(attributes, "span_kind"),
             status=_text(attributes, "status"),
@@ -138,7 +154,7 @@ class Sanitizer:
                 type=finding.type,
                 severity=finding.severity,
                 span_id=span_id,
-                evaluator=None if name is None else names.get(name) or _evaluator(name, names),
+                evaluator=None if name is None else names.get(name) or _withheld(name),
                 error_type=error_type if name is None else None,
                 value=None if entry is None else _evaluation_value(name, entry.get("value")),
                 started_at=started_at,
@@ -199,6 +215,10 @@ def _closed(make: Callable[[], Result]) -> Result:
     raise SanitizationFailed(f"a span could not be sanitised ({kind}); nothing of it is kept")
 
 
+def _severity_and_type(finding: Finding) -> tuple[int, int]:
+    return SEVERITIES.index(finding.severity), FAILURE_TYPES.index(finding.type)
+
+
 def _never(_: Any) -> None:
     """The check of free text: nothing is kept."""
 
@@ -222,13 +242,17 @@ def _shown(value: Any, check: checks.Check) -> str | None:
 def _evaluator_names(span: Span) -> dict[str, str]:
     """Each evaluator of the span as it is shown: the names that the walk gives them in the attributes."""
     names: dict[str, str] = {}
+    met: Counter[str] = Counter()
     for name in sorted(span.evaluations):
-        names[name] = _evaluator(name, names)
+        names[name] = name if checks.evaluator(name) else _withheld(name)
+        met[names[name]] += 1
+        if met[names[name]] > 1:
+            names[name] += f" #{met[names[name]]}"
     return names
 
 
-def _evaluator(name: str, names: dict[str, str]) -> str:
-    return name if checks.evaluator(name) else unique(f"[WITHHELD chars={len(name)}]", set(names.values()))
+def _withheld(text: str) -> str:
+    return f"[WITHHELD chars={len(text)}]"
 
 
 def _evaluation_value(evaluator: str | None, value: Any) -> float | bool | str | None:

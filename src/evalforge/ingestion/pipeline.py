@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from evalforge.common.clock import Clock, timestamp
 from evalforge.common.errors import EvalForgeError, StoreError
 from evalforge.ingestion.failure_rules import RuleSet
@@ -51,6 +53,7 @@ class Pipeline:
         started = self.clock.now()
         lease = self.store.acquire_lease(self.run_id, started, self.lease_seconds)
         with Heartbeat(self.store, lease, self.clock, self.lease_seconds):
+            close_abandoned(self.store, lease, timestamp(started))
             return _Run(self, lease, started).execute()
 
 
@@ -67,7 +70,6 @@ class _Run:
             run_id=parts.run_id,
             fetched_at=self._started_at,
         )
-        self._learned: set[str] = set()
         self._decisions: dict[str, str] = {}
         self._excluded: dict[str, str] = {}
         self._seen = 0
@@ -90,6 +92,11 @@ class _Run:
         self._journal.log.info(
             "window", start=self._window.start, end=self._window.end, ml_apps=list(parts.ml_apps), scope=parts.scope
         )
+        last = next((run for run in parts.store.list_runs(1) if run.hash_key_id), None)
+        if last is not None and last.hash_key_id != parts.sanitizer.key_id:
+            self._journal.note(
+                f"EVALFORGE_HASH_KEY is not the key of the last run ({last.run_id}): the same user has another hash now"
+            )
         names = [rule.name for rule in parts.rules.rules]
         self._journal.log.info("rules in force", rules=names, digest=parts.rules.digest)
 
@@ -102,9 +109,9 @@ class _Run:
             scan_all=parts.scan_all,
             evaluators=parts.evaluators | parts.store.known_evaluators(),
         )
-        searcher = Searcher(parts.source, parts.rules, plan, self._journal)
+        searcher = Searcher(parts.source, parts.rules, plan, self._journal, self._reader)
         try:
-            for page in searcher.pages(self._learned_so_far):
+            for page in searcher.pages():
                 self._reader.read(page)
                 self._seen += len(page.items)
                 if len(self._reader.gathered.captures) >= parts.traces_a_commit:
@@ -115,12 +122,8 @@ class _Run:
         self._commit()
         self._close_decisions()
 
-    def _learned_so_far(self) -> frozenset[str]:
-        return frozenset(self._learned | self._reader.gathered.evaluators)
-
     def _commit(self) -> None:
         gathered = self._reader.take()
-        self._learned |= gathered.evaluators
         stored = self._parts.store.captures_of(gathered.captures)
         merged = [self._merged(stored.get(trace_id), read) for trace_id, read in gathered.captures.items()]
         changed = [capture for capture in merged if capture != stored.get(capture.trace_id)]
@@ -140,6 +143,7 @@ class _Run:
             dead_letters_new=new_letters,
         )
         self._journal.committed(captures=len(changed), unchanged=len(merged) - len(changed), dead_letters=letters)
+        self._parts.store.save_run(self._report("running"))
 
     def _merged(self, stored: FailureCapture | None, read: FailureCapture) -> FailureCapture:
         if stored is None:
@@ -171,6 +175,7 @@ class _Run:
             calls=self._parts.source.calls,
             rate_limit=self._parts.source.rate_limit,
             finished_at=timestamp(self._parts.clock.now()) if finished else None,
+            hash_key_id=self._parts.sanitizer.key_id,
         )
 
     def _fail(self, error: BaseException) -> None:
@@ -181,6 +186,17 @@ class _Run:
         with suppress(StoreError):
             self._parts.store.save_run(run)
         self._journal.announce(run)
+
+
+def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
+    """A run whose lease ran out was killed or hangs: its record says so from now on, with what it had committed."""
+    run = store.run(lease.taken_from) if lease.taken_from else None
+    if run is not None and run.outcome == "running":
+        why = "abandoned: it was killed or hung, and its lease ran out"
+        coverage = msgspec.structs.replace(run.coverage, state="partial", reasons=(*run.coverage.reasons[:-1], why))
+        store.save_run(
+            msgspec.structs.replace(run, outcome="failed", finished_at=now, errors=(why,), coverage=coverage)
+        )
 
 
 def window_of(now: datetime, lookback_hours: float) -> Window:

@@ -10,7 +10,7 @@ from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
 from evalforge.ingestion.run_journal import Journal, Progress
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
-from evalforge.models import FAILURE_TYPES, SEVERITIES, Coverage, RulesCheck, RulesVerdict
+from evalforge.models import FAILURE_TYPES, SEVERITIES, Coverage, RulesChange, RulesCheck, RulesVerdict
 
 
 def check_rules(
@@ -23,7 +23,7 @@ def check_rules(
     reading = _Reading(current, changed, progress)
     try:
         for rules in (current, changed):
-            for page in Searcher(source, rules, plan, journal).pages(reading.learned):
+            for page in Searcher(source, rules, plan, journal, reading).pages():
                 reading.read(page)
     except SearchInterrupted as interrupted:
         journal.partial(interrupted.reason)
@@ -34,11 +34,10 @@ def check_rules(
         failing_then=len(after),
         gained=tuple(after[trace] for trace in sorted(after.keys() - before.keys())),
         lost=tuple(before[trace] for trace in sorted(before.keys() - after.keys())),
-        retyped=tuple(
-            after[trace]
+        changed=tuple(
+            RulesChange(before=before[trace], after=after[trace])
             for trace in sorted(before.keys() & after.keys())
-            if before[trace].failure_type != after[trace].failure_type
-            or before[trace].severity != after[trace].severity
+            if _judgement(before[trace]) != _judgement(after[trace])
         ),
         coverage=Coverage(
             state="partial" if journal.reasons else "complete",
@@ -56,6 +55,10 @@ class _Reading:
         self._evaluators: set[str] = set()
         self._spans_seen = 0
         self.verdicts: tuple[dict[str, RulesVerdict], dict[str, RulesVerdict]] = ({}, {})
+
+    def learn(self, page: Page) -> None:
+        for _ in self._classified(page):
+            pass
 
     def learned(self) -> frozenset[str]:
         return frozenset(self._evaluators)
@@ -75,6 +78,10 @@ class _Reading:
                 self._evaluators.update(filter(is_evaluator_name, span.evaluations))
                 if span.trace_id is not None:
                     yield span.trace_id, tuple(rules.findings(span) for rules in self._rules)
+
+
+def _judgement(verdict: RulesVerdict) -> tuple[str, str]:
+    return verdict.failure_type, verdict.severity
 
 
 def _verdict(trace_id: str, findings: tuple[Finding, ...]) -> RulesVerdict:

@@ -91,8 +91,11 @@ class Journal:
         calls: int,
         rate_limit: RateLimit,
         finished_at: str | None = None,
+        hash_key_id: str | None = None,
     ) -> IngestionRun:
         """The run as it is now; `decisions` counts the traces created, updated and unchanged."""
+        unfinished = {"running": ["the run is not finished"], "failed": self.errors}.get(outcome, [])
+        reasons = [*self.reasons, *unfinished]
         captures = {f"captures_{decision}": number for decision, number in decisions.items()}
         return IngestionRun(
             run_id=self._run_id,
@@ -106,12 +109,13 @@ class Journal:
             tally=Tally(spans_excluded=dict(sorted(self._excluded.items())), **captures, **self._counts),
             rate_limit=rate_limit,
             coverage=Coverage(
-                state="partial" if self.reasons or outcome == "failed" else "complete",
-                reasons=tuple(self.reasons),
+                state="partial" if reasons else "complete",
+                reasons=tuple(reasons),
                 evaluators_asked=tuple(sorted(self.evaluators_asked)),
                 notes=tuple(self.notes),
             ),
             errors=tuple(self.errors),
+            hash_key_id=hash_key_id,
         )
 
     def announce(self, run: IngestionRun) -> None:

@@ -3,8 +3,9 @@
 The server's answer is a pre-filter and never the verdict (design, "Failure rules are Datadog queries").
 """
 
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -33,14 +34,27 @@ class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
         return self.ml_apps or (None,)
 
 
+class Learner(Protocol):
+    """Who knows the evaluators' names seen on spans so far."""
+
+    def learn(self, page: Page) -> None:
+        """Take the names from a page that is read for nothing else."""
+
+    def learned(self) -> frozenset[str]:
+        """All names so far."""
+
+
 class Searcher:
     """Makes the searches of one plan and hands each page on; what could not be read goes to the journal."""
 
-    def __init__(self, source: TraceSource, rules: RuleSet, plan: SearchPlan, journal: Journal) -> None:
-        self._source, self._rules, self._plan, self._journal = source, rules, plan, journal
+    def __init__(
+        self, source: TraceSource, rules: RuleSet, plan: SearchPlan, journal: Journal, learner: Learner
+    ) -> None:
+        self._source, self._rules, self._plan = source, rules, plan
+        self._journal, self._learner = journal, learner
 
-    def pages(self, learned: Callable[[], frozenset[str]]) -> Iterator[Page]:
-        """Every page of the plan. `learned` gives the evaluators seen on spans so far.
+    def pages(self) -> Iterator[Page]:
+        """Every page of the plan, to be judged.
 
         Names that turn up only while reading are asked for in a second round, so that a new evaluator's failures do
         not wait for the next run. Raises SearchInterrupted when Datadog, the budget or the deadline ends the run.
@@ -51,10 +65,10 @@ class Searcher:
             return
         known |= self._custom_evaluators()
         for app in self._plan.apps:
-            yield from self._learning_pages(app)
-        known |= learned()
+            self._learn(app)
+        known |= self._learner.learned()
         yield from self._round(known)
-        new = learned() - known
+        new = self._learner.learned() - known
         if new:
             yield from self._round(new, self._rules.with_name_globs)
 
@@ -96,28 +110,31 @@ class Searcher:
                 self._journal.partial("Datadog answered meta.status timeout: a page holds only a part of its spans")
             yield page
 
-    def _learning_pages(self, app: str | None) -> Iterator[Page]:
-        """Unfiltered pages, for the names of the evaluators on them: the first, and of a busy app a recent one too.
+    def _learn(self, app: str | None) -> None:
+        """Names of evaluators from unfiltered pages: the first, and of a busy app a recent one too.
 
         The recent one begins a quarter of the window before its end: by then evaluations have arrived, and all that
         a new evaluator judged since is still within the window.
         """
-        page = yield from self._first_page(app, self._plan.window)
+        page = self._first_page(app, self._plan.window)
+        if page is not None and not page.items:
+            whose = "in this window" if app is None else f"from the ml_app {app!r} in this window: check the name"
+            self._journal.note(f"there are no spans of any kind {whose}")
         if page is not None and page.more:
-            yield from self._first_page(app, last_quarter(self._plan.window))
+            self._first_page(app, last_quarter(self._plan.window))
 
-    def _first_page(self, app: str | None, window: Window) -> Generator[Page, None, Page | None]:
+    def _first_page(self, app: str | None, window: Window) -> Page | None:
+        """The page, of which the names were learned; None if Datadog refused the search."""
         query = self._rules.search_query(ml_app=app, scope=self._plan.scope, evaluators=(), all_spans=True)
         assert query is not None
         self._journal.queries.append(query)
         try:
-            page = next(iter(self._source.search(query, window)), None)
+            page = next(iter(self._source.search(query, window)), Page(items=()))
         except SearchRefused as refused:
             self._journal.note(f"no names were learned from an unfiltered page: Datadog answered HTTP {refused.status}")
             return None
-        if page is not None:
-            self._journal.pages += 1
-            yield page
+        self._journal.pages += 1
+        self._learner.learn(page)
         return page
 
     def _custom_evaluators(self) -> frozenset[str]:

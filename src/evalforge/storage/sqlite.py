@@ -56,7 +56,7 @@ class SqliteStore:
             if held_by is not None and expires_at > timestamp(now):
                 raise LeaseHeld(f"the run {held_by} is at work; its lease ends at {expires_at}: try again after that")
             connection.execute("UPDATE lease SET holder = ?, fence = ?, expires_at = ?", (holder, fence + 1, end))
-        return Lease(holder=holder, fence=fence + 1, expires_at=end)
+        return Lease(holder=holder, fence=fence + 1, expires_at=end, taken_from=held_by)
 
     def renew_lease(self, lease: Lease, now: datetime, seconds: float) -> Lease:
         end = timestamp(now + timedelta(seconds=seconds))

@@ -36,6 +36,8 @@ SECRET = re.compile(
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}\Z")
 MODEL = re.compile(r"[A-Za-z][A-Za-z0-9._:/-]{0,99}(?:@(?:20\d{6}|\d{3}|latest|default))?\Z")
 EVALUATOR = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
+KNOWN_ERRORS = frozenset(name.lower() for name in ERROR_TYPES)
+"""In lower case, as Datadog stores them in tags."""
 CALL_ID = re.compile(
     r"(?:call|toolu|tool|msg|req|run|resp|chatcmpl|fc|rs)[_-]"
     r"(?:\d{1,6}|(?=[A-Za-z]*\d)[A-Za-z0-9]{10,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d)?)\Z"
@@ -149,7 +151,7 @@ def error_type(value: Any) -> Any:
 @lru_cache(maxsize=1024)
 def _error_type(text: str) -> str | None:
     *modules, name = text.split(".")
-    if name not in ERROR_TYPES:
+    if name.lower() not in KNOWN_ERRORS:
         return None
     return text if all(module in ERROR_MODULES for module in modules) else name
 
