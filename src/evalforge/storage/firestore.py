@@ -15,7 +15,7 @@ from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, 
 from evalforge.ports import Batch, CaptureFilter, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_batches import NAMES, Committer
-from evalforge.storage.firestore_connection import Connection, Snapshot
+from evalforge.storage.firestore_connection import PATIENCE_SECONDS, Connection, Snapshot
 from evalforge.storage.firestore_documents import to_capture, to_document, to_noun
 from evalforge.storage.firestore_erasure import Eraser
 from evalforge.storage.firestore_lease import LeaseDocument
@@ -29,12 +29,19 @@ Noun = TypeVar("Noun", DeadLetter, IngestionRun)
 class FirestoreStore:
     """Captures, dead letters, runs and the lease in the collections `{prefix}raw_traces` and its siblings."""
 
-    def __init__(self, project: str, database: str, prefix: str, emulator: str | None = None) -> None:
+    def __init__(
+        self,
+        project: str,
+        database: str,
+        prefix: str,
+        emulator: str | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         """Raises ConfigurationError where there are no credentials; whether the database is there shows at first use.
 
         `emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself.
         """
-        self._connection = Connection(project, database, prefix, emulator)
+        self._connection = Connection(project, database, prefix, emulator, patience_seconds)
         self._lease = LeaseDocument(self._connection)
         self._committer = Committer(self._connection, self._lease)
         self._eraser = Eraser(self._connection, self._lease)

@@ -19,7 +19,7 @@ from evalforge.common.errors import ConfigurationError, EvalForgeError, StoreErr
 ATTEMPT_SECONDS = 10.0
 PATIENCE_SECONDS = 10.0
 """How long attempts are repeated; so that the longest wait is an attempt more than this."""
-SECONDS_BEFORE_ANOTHER_ATTEMPT = 0.1
+SECONDS_BEFORE_ANOTHER_ATTEMPT, MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT = 0.1, 2.0
 
 TRANSIENT = (
     google_errors.ServiceUnavailable,
@@ -27,9 +27,6 @@ TRANSIENT = (
     google_errors.InternalServerError,
     google_errors.Aborted,
     google_errors.ResourceExhausted,
-)
-_patiently = Retry(
-    if_exception_type(*TRANSIENT), initial=SECONDS_BEFORE_ANOTHER_ATTEMPT, maximum=2.0, timeout=PATIENCE_SECONDS
 )
 _ONCE = Retry(lambda _: False)
 
@@ -41,8 +38,15 @@ Found: TypeAlias = dict[str, Snapshot]
 class Connection:
     """One database, its collections under a prefix. Safe to share between threads."""
 
-    def __init__(self, project: str, database: str, prefix: str, emulator: str | None = None) -> None:
+    def __init__(self, project: str, database: str, prefix: str, emulator: str | None, patience_seconds: float) -> None:
         """`emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself."""
+        self._patience_seconds = patience_seconds
+        self._patiently = Retry(
+            if_exception_type(*TRANSIENT),
+            initial=SECONDS_BEFORE_ANOTHER_ATTEMPT,
+            maximum=MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT,
+            timeout=patience_seconds,
+        )
         self.name = f"firestore://{project}/{database}"
         self._project, self._database, self._prefix, self._emulator = project, database, prefix, emulator
         with self._explaining():
@@ -77,12 +81,12 @@ class Connection:
 
     def send(self, batch: firestore.WriteBatch) -> None:
         """Commit. Raises what Firestore says (`google.api_core.exceptions`), for the caller to judge."""
-        _patiently(lambda: batch.commit(retry=_ONCE, timeout=ATTEMPT_SECONDS))()
+        self._patiently(lambda: batch.commit(retry=_ONCE, timeout=ATTEMPT_SECONDS))()
 
     def ask(self, attempt: Callable[[], Answer]) -> Answer:
         """The answer, after as many attempts as it takes within the bound. Raises StoreError or ConfigurationError."""
         with self._explaining():
-            return _patiently(attempt)()
+            return self._patiently(attempt)()
 
     def explained(self, error: Exception) -> EvalForgeError:
         """The line for a person. Nothing of the server's own text, which is long and may name documents."""
@@ -91,7 +95,7 @@ class Connection:
         match error:
             case google_errors.RetryError() | google_errors.ServiceUnavailable() | google_errors.DeadlineExceeded():
                 advice = "start the emulator or unset it" if self._emulator else "check the network, then try again"
-                return StoreError(f"{where}: no answer from Firestore within {PATIENCE_SECONDS:g} s; {advice}")
+                return StoreError(f"{where}: no answer from Firestore within {self._patience_seconds:g} s; {advice}")
             case google_errors.Forbidden():
                 return ConfigurationError(
                     f"{where}: permission denied; check the project's name, and give this account roles/datastore.user"
