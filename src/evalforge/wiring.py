@@ -10,7 +10,7 @@ from typing import IO
 from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, SystemClock, random_suffix
-from evalforge.common.config import Settings, data_folder
+from evalforge.common.config import FirestoreDatabase, Settings, data_folder, silence_grpc
 from evalforge.common.errors import ConfigurationError
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
@@ -25,23 +25,30 @@ from evalforge.ingestion.run_journal import Journal, Progress
 from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.models import IngestionRun, RulesCheck
+from evalforge.ports import CaptureStore
 from evalforge.storage.sqlite import SqliteStore
 
 Stop = Callable[[], bool]
 
 
-def open_store(settings: Settings) -> SqliteStore:
+def open_store(settings: Settings) -> CaptureStore:
     """The store, made if it is not there yet."""
+    if settings.firestore is not None:
+        return _firestore(settings, settings.firestore)
     path = settings.store_path
     if settings.store is None:
         data_folder()
     return SqliteStore(path)
 
 
-def open_store_to_read(settings: Settings) -> SqliteStore:
+def open_store_to_read(settings: Settings) -> CaptureStore:
     """The store if it is there, else an empty one in memory, so that looking creates no file."""
-    path = settings.store_path
-    return SqliteStore(path if path.exists() else None)
+    return open_store(settings) if store_exists(settings) else SqliteStore(None)
+
+
+def store_exists(settings: Settings) -> bool:
+    """Whether there is a store already; of Firestore that shows when it is used."""
+    return settings.firestore is not None or settings.store_path.exists()
 
 
 def rules_in_force(settings: Settings, file: Path | None = None) -> RuleSet:
@@ -161,6 +168,18 @@ def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Cl
         yield client
     finally:
         client.close()
+
+
+def _firestore(settings: Settings, place: FirestoreDatabase) -> CaptureStore:
+    silence_grpc()
+    try:
+        from evalforge.storage.firestore import FirestoreStore
+    except ImportError as error:
+        raise ConfigurationError(
+            f"EVALFORGE_STORE={settings.store}: Firestore's client is not installed ({error.name} is missing); "
+            "pip install 'evalforge[gcp]'"
+        ) from None
+    return FirestoreStore(place.project, place.database, settings.collection_prefix, settings.firestore_emulator)
 
 
 def _sanitizer(settings: Settings) -> Sanitizer:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from evalforge.common.errors import CredentialsRejected, LeaseHeld
 from evalforge.models import Coverage
+from evalforge.ports import CaptureFilter
 from evalforge.storage.sqlite import SqliteStore
 from helpers.clocks import FakeClock
 from helpers.exported import failed, item, judged
@@ -185,3 +186,23 @@ def test_a_run_that_was_killed_is_closed_by_the_next_with_what_it_had_committed(
     assert closed is not None
     assert (closed.outcome, closed.coverage.state, closed.tally.captures_created) == ("failed", "partial", 1)
     assert "abandoned" in closed.errors[0]
+
+
+def test_an_erased_trace_is_read_again_and_does_not_come_back(store: SqliteStore) -> None:
+    erased, other, broken = failed(1, trace="aa"), failed(2, trace="bb"), {**item(3, trace="aa"), "attributes": None}
+    pages = [[erased, failed(4, trace="aa")], [other, erased, broken]]
+    first = run(store, pages, FakeClock())
+    store.erase_trace("aa")
+    clock = FakeClock()
+    clock.sleep(60)
+    log = Lines()
+    second = run(store, pages, clock, log=log)
+    assert [one.trace_id for one in store.list_captures(CaptureFilter())] == ["bb"]
+    assert first.tally.captures_created == 2
+    assert second.tally.captures_created == 0
+    assert second.tally.captures_unchanged == 1
+    assert second.tally.spans_excluded == {"duplicate": 1, "erased": 2}
+    tally = second.tally
+    assert tally.spans_seen == tally.spans_included + sum(tally.spans_excluded.values()) + tally.dead_letters
+    decisions = {fields["trace_id"]: fields["decision"] for event, fields in log.lines if event == "decision"}
+    assert decisions == {"aa": "excluded", "bb": "unchanged"}

@@ -10,7 +10,7 @@ from evalforge.cli import terminal
 
 if TYPE_CHECKING:
     from evalforge.common.config import Settings
-    from evalforge.storage.sqlite import SqliteStore
+    from evalforge.ports import CaptureStore
 
 ROWS_ON_A_TERMINAL = 50
 MOST_ROWS = 1_000_000_000
@@ -84,7 +84,7 @@ def show_capture(
         if found is None:
             stored = store.count_captures(CaptureFilter())
             raise ConfigurationError(
-                f"TRACE_ID={trace_id[:80]}: no such capture among the {stored} in {settings.store_path}; "
+                f"TRACE_ID={trace_id[:80]}: no such capture among the {stored} in {settings.store_name}; "
                 "see evalforge captures list"
             )
     if json or not terminal.out_is_terminal():
@@ -128,7 +128,7 @@ def show_run(
     with _store() as (store, settings):
         run = store.run(run_id)
     if run is None:
-        raise ConfigurationError(f"RUN_ID={run_id[:80]}: no such run in {settings.store_path}; see evalforge runs list")
+        raise ConfigurationError(f"RUN_ID={run_id[:80]}: no such run in {settings.store_name}; see evalforge runs list")
     if json or not terminal.out_is_terminal():
         terminal.print_json(run)
     else:
@@ -154,13 +154,13 @@ def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) ->
 
 
 @contextmanager
-def _store() -> Iterator[tuple["SqliteStore", "Settings"]]:
+def _store() -> Iterator[tuple["CaptureStore", "Settings"]]:
     from evalforge import wiring
     from evalforge.common.config import read_settings
 
     settings = read_settings()
     store = wiring.open_store_to_read(settings)
-    if store.path is None and not terminal.out_is_terminal():
+    if not wiring.store_exists(settings) and not terminal.out_is_terminal():
         terminal.note(_how_sure(store, settings))
     try:
         yield store, settings
@@ -191,18 +191,19 @@ def _footer(shown: int, total: int, noun: str, of_all: int | None = None) -> Non
     terminal.note(f"\n{total:,}{match or f' {plural}'}{rest}.")
 
 
-def _how_sure(store: "SqliteStore", settings: "Settings") -> str:
+def _how_sure(store: "CaptureStore", settings: "Settings") -> str:
     """What the last run read, so that an empty list is not taken for a healthy app."""
+    from evalforge import wiring
     from evalforge.cli import tables
 
-    if store.path is None:
+    if not wiring.store_exists(settings):
         demo = settings.store_path.with_name("demo.db")
         if settings.store is None and demo.exists():
             return (
-                f"There is no store at {settings.store_path} yet: run evalforge capture. "
+                f"There is no store at {settings.store_name} yet: run evalforge capture. "
                 f"To look at the demo's: export EVALFORGE_STORE=sqlite://{demo}"
             )
-        return f"There is no store at {settings.store_path} yet: run evalforge capture, or evalforge demo."
+        return f"There is no store at {settings.store_name} yet: run evalforge capture, or evalforge demo."
     last = next(store.list_runs(1), None)
     if last is None:
         return "Nothing was captured yet: run evalforge capture."
