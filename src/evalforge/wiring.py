@@ -2,16 +2,16 @@
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, SystemClock, random_suffix
 from evalforge.common.config import Settings, data_folder
-from evalforge.common.errors import ConfigurationError
+from evalforge.common.errors import ConfigurationError, StoreError
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
@@ -25,7 +25,11 @@ from evalforge.ingestion.run_journal import Journal, Progress
 from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.models import IngestionRun, RulesCheck
+from evalforge.ports import CaptureStore
 from evalforge.storage.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 Stop = Callable[[], bool]
 
@@ -102,6 +106,47 @@ def capture(
             ).run()
     finally:
         store.close()
+
+
+def service(
+    settings: Settings, log_stream: IO[bytes], stop: Stop, clock: Clock, hosts: Collection[str] | None
+) -> "FastAPI":
+    """The HTTP service. Raises ConfigurationError or StoreError where settings or the store cannot be used at all.
+
+    Keys are not asked for before a run: a service may be there to read the store alone.
+    """
+    from evalforge.app import create_app
+
+    rules_in_force(settings)
+    _scope(settings)
+    open_store(settings).close()
+
+    def run(*, lookback_hours: float | None, quality_threshold: float | None) -> IngestionRun:
+        given = {"lookback_hours": lookback_hours, "quality_threshold": quality_threshold}
+        changed = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+        return capture(changed, log_stream, lambda *_: None, stop, clock)
+
+    @contextmanager
+    def stores() -> Iterator[CaptureStore]:
+        try:
+            store = open_store(settings)
+        except ConfigurationError as error:  # it could be used when the service began
+            raise StoreError(str(error)) from error
+        try:
+            yield store
+        finally:
+            store.close()
+
+    return create_app(
+        run=run,
+        stores=stores,
+        clock=clock,
+        log=json_logger(log_stream, clock),
+        new_id=random_suffix,
+        lookback_hours=settings.lookback_hours,
+        longest_run_seconds=settings.deadline_seconds + settings.lease_seconds,
+        hosts=hosts,
+    )
 
 
 def check(

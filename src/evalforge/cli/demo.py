@@ -8,7 +8,6 @@ import typer
 
 from evalforge.cli import terminal
 
-HIGHEST_PORT = 65_535
 REAL_ACCOUNT = """
 Point it at your own account:
   export DD_SITE=datadoghq.com            # your site
@@ -29,7 +28,10 @@ def sandbox(
     from evalforge.sandbox.server import serve
 
     try:
-        serve(port=terminal.whole(port, "--port", 0, HIGHEST_PORT) or 0, on_started=lambda bound: _welcome(bound.url))
+        serve(
+            port=terminal.whole(port, "--port", 0, terminal.HIGHEST_PORT) or 0,
+            on_started=lambda bound: _welcome(bound.url),
+        )
     except OSError as error:
         raise ConfigurationError(f"--port={port}: cannot listen on 127.0.0.1:{port}: {error.strerror}") from None
 

@@ -13,7 +13,7 @@ import msgspec
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import LeaseHeld, StoreError
 from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease
-from evalforge.ports import Batch, CaptureFilter
+from evalforge.ports import Batch, CaptureFilter, Position
 from evalforge.storage.sqlite_file import open_file
 
 ROWS_A_READ = 200
@@ -28,6 +28,7 @@ ON CONFLICT (trace_id) DO UPDATE SET
 FILTER = """
 (:since IS NULL OR last_failed_at >= :since) AND (:service IS NULL OR service_name = :service)
 AND (:type IS NULL OR failure_type = :type) AND (:severity IS NULL OR severity = :severity)
+AND (:status IS NULL OR status = :status)
 """
 AFTER = """
 (:last_failed_at IS NULL OR last_failed_at < :last_failed_at
@@ -91,12 +92,16 @@ class SqliteStore:
             connection.executemany("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)", letters)
             return connection.total_changes - before
 
-    def list_captures(self, wanted: CaptureFilter, limit: int | None = None) -> Iterator[FailureCapture]:
+    def list_captures(
+        self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None
+    ) -> Iterator[FailureCapture]:
         query = (
             f"SELECT status, processed, document, last_failed_at, trace_id FROM captures WHERE {FILTER} AND {AFTER} "  # noqa: S608
             "ORDER BY last_failed_at DESC, trace_id LIMIT :rows"
         )
         place: dict[str, str | None] = {"last_failed_at": None, "trace_id": None}
+        if after is not None:
+            place = msgspec.structs.asdict(after)
         left = limit
         while left is None or left > 0:
             rows = ROWS_A_READ if left is None else min(left, ROWS_A_READ)
