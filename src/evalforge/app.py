@@ -117,8 +117,9 @@ def capture_schema() -> dict[str, Any]:
 
 
 def always_whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a noun that is written with every field, whether it has a default or not."""
-    return {**schema, "required": list(schema["properties"])} if "properties" in schema else schema
+    """The schema of a noun that is written with every field, whether it has a default or not; what it is in a line."""
+    described = {**schema, "description": schema["description"].splitlines()[0]}
+    return {**described, "required": list(schema["properties"])}
 
 
 def _told_to_callers(error: EvalForgeError) -> tuple[int, str]:

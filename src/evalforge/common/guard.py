@@ -1,5 +1,6 @@
 """The outermost layer of an ASGI app: which host, how large a body, security headers, every error a document."""
 
+import re
 import traceback
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -20,6 +21,7 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+PORT = re.compile(r":[0-9]{1,5}\Z")
 TOO_LARGE, WRONG_HOST, UNEXPECTED = 413, 421, 500
 
 Message = dict[str, Any]
@@ -102,7 +104,7 @@ async def _body(receive: Any) -> bytes | None:
 def _host(scope: Message) -> str:
     """The Host header without its port."""
     host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
-    return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    return PORT.sub("", host)
 
 
 async def _refuse(answer: Any, document: Problem) -> None:

@@ -24,11 +24,16 @@ def problem(status: int, detail: str, request_id: str) -> Problem:
     """A problem without a type of its own: its title is the status's phrase (RFC 9457, "about:blank")."""
     return Problem(
         type="about:blank",
-        title=HTTPStatus(status).phrase,
+        title=phrase(status),
         status=status,
         detail=detail.encode("utf-8", "replace").decode(),
         instance=f"urn:evalforge:request:{request_id}",
     )
+
+
+def phrase(status: int) -> str:
+    """The status in words (RFC 9110, section 15); Python 3.13 changed its own words for 413."""
+    return "Content Too Large" if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else HTTPStatus(status).phrase
 
 
 def documented(noun: type[msgspec.Struct], what: str, *problems: int) -> Documented:
@@ -36,7 +41,7 @@ def documented(noun: type[msgspec.Struct], what: str, *problems: int) -> Documen
     answers: Documented = {200: {"description": what, "content": {"application/json": {"schema": _named(noun)}}}}
     for status in sorted(problems):
         content = {PROBLEM_JSON: {"schema": _named(Problem)}}
-        answers[status] = {"description": HTTPStatus(status).phrase, "content": content}
+        answers[status] = {"description": phrase(status), "content": content}
     return answers
 
 

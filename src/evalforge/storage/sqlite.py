@@ -107,7 +107,8 @@ class SqliteStore:
             rows = ROWS_A_READ if left is None else min(left, ROWS_A_READ)
             with self._reading() as connection:
                 found = connection.execute(query, msgspec.structs.asdict(wanted) | place | {"rows": rows}).fetchall()
-            yield from (_capture(*row[:3]) for row in found)
+                captures = [_capture(*row[:3]) for row in found]
+            yield from captures
             if len(found) < rows:
                 return
             place = {"last_failed_at": found[-1][3], "trace_id": found[-1][4]}
@@ -146,7 +147,7 @@ class SqliteStore:
         query = f"SELECT document FROM {source} LIMIT ?"  # noqa: S608
         with self._reading() as connection:
             rows = connection.execute(query, (-1 if limit is None else limit,)).fetchall()
-        return (msgspec.json.decode(document, type=noun) for (document,) in rows)
+            return iter([msgspec.json.decode(document, type=noun) for (document,) in rows])
 
     @staticmethod
     def _require(connection: sqlite3.Connection, lease: Lease) -> None:
