@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,18 +40,17 @@ def serve(
     clock = SystemClock(stop)
     log = json_logger(stream, clock)
     hosts = {"localhost", f"[{host}]" if ":" in host else host} if is_loopback(host) else None
-    app = wiring.service(settings, stream, stop.is_set, clock, hosts)
-    for name in unknown_names():
-        log.warning("setting ignored", name=name)
-    try:
-        with listening(host, settings.port) as listener:
-            url = url_of(listener)
-            server = make_server(app, stop, lambda: log.info("listening", url=url, auth=settings.auth))
-            server.run(sockets=[listener])
-    except OSError as error:
-        raise ConfigurationError(
-            f"--host={host} --port={settings.port}: cannot listen there: {error.strerror}"
-        ) from None
+    with ExitStack() as stack:
+        try:
+            listener = stack.enter_context(listening(host, settings.port))
+        except OSError as error:
+            address = f"--host={host} --port={settings.port}"
+            raise ConfigurationError(f"{address}: cannot listen there: {error.strerror}") from None
+        app = wiring.service(settings, stream, stop.is_set, clock, hosts)
+        for name in unknown_names():
+            log.warning("setting ignored", name=name)
+        url = url_of(listener)
+        make_server(app, stop, lambda: log.info("listening", url=url, auth=settings.auth)).run(sockets=[listener])
     log.info("stopped")
     return 0
 

@@ -13,7 +13,7 @@ import msgspec
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import LeaseHeld, StoreError
 from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease
-from evalforge.ports import Batch, CaptureFilter, Position
+from evalforge.ports import Batch, CaptureFilter
 from evalforge.storage.sqlite_file import open_file
 
 ROWS_A_READ = 200
@@ -28,7 +28,6 @@ ON CONFLICT (trace_id) DO UPDATE SET
 FILTER = """
 (:since IS NULL OR last_failed_at >= :since) AND (:service IS NULL OR service_name = :service)
 AND (:type IS NULL OR failure_type = :type) AND (:severity IS NULL OR severity = :severity)
-AND (:status IS NULL OR status = :status)
 """
 AFTER = """
 (:last_failed_at IS NULL OR last_failed_at < :last_failed_at
@@ -92,23 +91,18 @@ class SqliteStore:
             connection.executemany("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)", letters)
             return connection.total_changes - before
 
-    def list_captures(
-        self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None
-    ) -> Iterator[FailureCapture]:
+    def list_captures(self, wanted: CaptureFilter, limit: int | None = None) -> Iterator[FailureCapture]:
         query = (
             f"SELECT status, processed, document, last_failed_at, trace_id FROM captures WHERE {FILTER} AND {AFTER} "  # noqa: S608
             "ORDER BY last_failed_at DESC, trace_id LIMIT :rows"
         )
         place: dict[str, str | None] = {"last_failed_at": None, "trace_id": None}
-        if after is not None:
-            place = msgspec.structs.asdict(after)
         left = limit
         while left is None or left > 0:
             rows = ROWS_A_READ if left is None else min(left, ROWS_A_READ)
             with self._reading() as connection:
                 found = connection.execute(query, msgspec.structs.asdict(wanted) | place | {"rows": rows}).fetchall()
-                captures = [_capture(*row[:3]) for row in found]
-            yield from captures
+            yield from (_capture(*row[:3]) for row in found)
             if len(found) < rows:
                 return
             place = {"last_failed_at": found[-1][3], "trace_id": found[-1][4]}
@@ -147,7 +141,7 @@ class SqliteStore:
         query = f"SELECT document FROM {source} LIMIT ?"  # noqa: S608
         with self._reading() as connection:
             rows = connection.execute(query, (-1 if limit is None else limit,)).fetchall()
-            return iter([msgspec.json.decode(document, type=noun) for (document,) in rows])
+        return (msgspec.json.decode(document, type=noun) for (document,) in rows)
 
     @staticmethod
     def _require(connection: sqlite3.Connection, lease: Lease) -> None:
