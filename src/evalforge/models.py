@@ -139,6 +139,12 @@ class FailureCapture(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     redaction: Redaction
 
+    @property
+    def user_hashes(self) -> frozenset[str]:
+        """Every user that the capture or a span of it names; whom an erasure by user finds."""
+        spans = (*self.trace_payload.spans, *self.trace_payload.context)
+        return frozenset(found for found in (self.user_hash, *(span.user_hash for span in spans)) if found)
+
     @classmethod
     def from_stored(cls, document: bytes | str, *, status: str, processed: bool) -> "FailureCapture":
         """A capture as it was stored, with the backlog's two fields from beside it."""

@@ -3,14 +3,14 @@
 import math
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, SystemClock, random_suffix
-from evalforge.common.config import Settings, data_folder
+from evalforge.common.config import FirestoreDatabase, Settings, data_folder
 from evalforge.common.errors import ConfigurationError, StoreError
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
@@ -34,18 +34,24 @@ if TYPE_CHECKING:
 Stop = Callable[[], bool]
 
 
-def open_store(settings: Settings) -> SqliteStore:
+def open_store(settings: Settings) -> CaptureStore:
     """The store, made if it is not there yet."""
+    if settings.firestore is not None:
+        return _firestore(settings, settings.firestore)
     path = settings.store_path
     if settings.store is None:
         data_folder()
     return SqliteStore(path)
 
 
-def open_store_to_read(settings: Settings) -> SqliteStore:
+def open_store_to_read(settings: Settings) -> CaptureStore:
     """The store if it is there, else an empty one in memory, so that looking creates no file."""
-    path = settings.store_path
-    return SqliteStore(path if path.exists() else None)
+    return open_store(settings) if store_exists(settings) else SqliteStore(None)
+
+
+def store_exists(settings: Settings) -> bool:
+    """Whether there is a store already; of Firestore that shows when it is used."""
+    return settings.firestore is not None or settings.store_path.exists()
 
 
 def rules_in_force(settings: Settings, file: Path | None = None) -> RuleSet:
@@ -119,7 +125,9 @@ def service(
 
     rules_in_force(settings)
     _scope(settings)
-    open_store(settings).close()
+    opened = open_store(settings)
+    if settings.firestore is None:
+        opened.close()
 
     def run(*, lookback_hours: float | None, quality_threshold: float | None) -> IngestionRun:
         given = {"lookback_hours": lookback_hours, "quality_threshold": quality_threshold}
@@ -128,14 +136,15 @@ def service(
 
     @contextmanager
     def stores() -> Iterator[CaptureStore]:
+        """A file is opened for each request, which takes less than a millisecond; a channel to Firestore is kept."""
         try:
-            store = open_store(settings)
-        except ConfigurationError as error:  # it could be used when the service began
+            if settings.firestore is None:
+                with closing(open_store(settings)) as store:
+                    yield store
+            else:
+                yield opened
+        except ConfigurationError as error:  # the settings were good when the service began
             raise StoreError(str(error)) from error
-        try:
-            yield store
-        finally:
-            store.close()
 
     return create_app(
         run=run,
@@ -206,6 +215,17 @@ def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Cl
         yield client
     finally:
         client.close()
+
+
+def _firestore(settings: Settings, place: FirestoreDatabase) -> CaptureStore:
+    try:
+        from evalforge.storage.firestore import FirestoreStore
+    except ImportError as error:
+        raise ConfigurationError(
+            f"EVALFORGE_STORE={settings.store}: Firestore's client is not installed ({error.name} is missing); "
+            "pip install 'evalforge[gcp]'"
+        ) from None
+    return FirestoreStore(place.project, place.database, settings.collection_prefix, settings.firestore_emulator)
 
 
 def _sanitizer(settings: Settings) -> Sanitizer:

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from evalforge.common.errors import LeaseHeld
-from evalforge.models import Lease
-from evalforge.ports import Batch, CaptureFilter, CaptureStore
+from evalforge.models import Erasure, Lease
+from evalforge.ports import Batch, CaptureFilter, CaptureStore, Position
 from evalforge.storage.sqlite import SqliteStore
-from helpers.captures import capture, dead_letter, run, signal
+from helpers.captures import capture, dead_letter, run, signal, span
+from helpers.firestore_emulator import new_project
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVERYTHING = CaptureFilter()
@@ -21,12 +22,20 @@ EVERYTHING = CaptureFilter()
 Opener = Callable[[], CaptureStore]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "firestore"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     opened: list[CaptureStore] = []
+    if request.param == "firestore":
+        request.getfixturevalue("firestore_emulator")
+        project = new_project()
 
     def opener() -> CaptureStore:
-        opened.append(SqliteStore(tmp_path / "store.db"))
+        if request.param == "firestore":
+            from evalforge.storage.firestore import FirestoreStore
+
+            opened.append(FirestoreStore(project, "(default)", "evalforge_"))
+        else:
+            opened.append(SqliteStore(tmp_path / "store.db"))
         return opened[-1]
 
     yield opener
@@ -179,3 +188,108 @@ def test_the_same_commit_twice_leaves_what_is_listed_byte_for_byte(store, lease)
     store.commit(lease, batch)
     after = msgspec.json.encode([list(store.list_captures(EVERYTHING)), list(store.list_dead_letters())])
     assert after == before
+
+
+def test_each_page_begins_after_the_last_of_the_one_before(store, lease):
+    moments = ["2026-11-23T01:00:00.000Z", "2026-11-23T02:00:00.000Z", None]
+    store.commit(lease, Batch(captures=[failed(f"{number:02x}", moments[number % 3]) for number in range(14)]))
+    everything = list(store.list_captures(EVERYTHING))
+    paged, after = [], None
+    while page := list(store.list_captures(EVERYTHING, 3, after)):
+        paged += page
+        after = Position(last_failed_at=page[-1].last_failed_at or "", trace_id=page[-1].trace_id)
+    assert paged == everything
+    beyond = Position(last_failed_at="", trace_id="0")
+    assert not list(store.list_captures(CaptureFilter(since=moments[0]), 3, beyond))
+
+
+def test_a_page_keeps_to_its_filter_and_to_what_comes_after(store, lease):
+    made = [
+        failed(f"{number:x}", f"2026-11-23T0{number}:00:00.000Z", service_name="xy"[number % 2]) for number in range(8)
+    ]
+    store.commit(lease, Batch(captures=made))
+    place = Position(last_failed_at=made[5].last_failed_at, trace_id="5")
+    wanted = CaptureFilter(service="y", since=made[2].last_failed_at)
+    assert [one.trace_id for one in store.list_captures(wanted, after=place)] == ["3"]
+
+
+def test_an_erased_trace_is_gone_with_its_dead_letters_and_no_commit_brings_it_back(store, lease, open_store):
+    letters = [dead_letter("d1", trace_id="a1"), dead_letter("d2", trace_id="b2"), dead_letter("d3")]
+    store.commit(lease, Batch(captures=[capture("a1"), capture("b2")], dead_letters=letters))
+    assert store.erase_trace("a1") == Erasure(trace_ids=("a1",), dead_letters=1)
+    again = Batch(captures=[capture("a1"), capture("c3")], dead_letters=[letters[0], dead_letter("d4")])
+    assert open_store().commit(lease, again) == 1
+    assert sorted(ids(store)) == ["b2", "c3"]
+    assert {one.dead_letter_id for one in store.list_dead_letters()} == {"d2", "d3", "d4"}
+    assert store.erased_among(["a1", "b2", "zz"]) == {"a1"}
+    assert store.erase_trace("a1") == Erasure()
+
+
+def test_a_trace_can_be_erased_before_it_was_ever_captured(store, lease):
+    assert store.erase_trace("a1") == Erasure()
+    store.commit(lease, Batch(captures=[capture("a1")]))
+    assert ids(store) == []
+
+
+def test_a_users_traces_go_whether_the_capture_or_a_span_of_it_names_the_user(store, lease):
+    batch = [
+        capture("a1", [span("1", user_hash="u1_alice")]),
+        capture("b2", [span("1", user_hash="u1_bob"), span("2", user_hash="u1_alice")]),
+        capture("c3", [span("1", user_hash="u1_bob")]),
+        capture("d4"),
+    ]
+    assert batch[1].user_hash == "u1_bob"
+    store.commit(lease, Batch(captures=batch, dead_letters=[dead_letter("d1", trace_id="b2")]))
+    assert store.erase_user("u1_alice") == Erasure(trace_ids=("a1", "b2"), dead_letters=1)
+    assert sorted(ids(store)) == ["c3", "d4"]
+    assert store.erased_among(["a1", "b2", "c3", "d4"]) == {"a1", "b2"}
+    for nobody in ("u1_alice", "u1_nobody", "u1_", "u1_bo", "", '"', "a/b"):
+        assert store.erase_user(nobody) == Erasure()
+
+
+def test_a_user_added_by_a_later_commit_is_found_and_one_taken_away_is_not(store, lease):
+    store.commit(lease, Batch(captures=[capture("a1", [span(user_hash="u1_alice")]), capture("b2")]))
+    store.commit(lease, Batch(captures=[capture("a1"), capture("b2", [span(user_hash="u1_alice")])]))
+    assert store.erase_user("u1_alice").trace_ids == ("b2",)
+
+
+@pytest.mark.parametrize("odd", ["a/b", "a/b/c", "/", "..", ".", "", "__x__", "x" * 2000, "\0", "é"])
+def test_an_id_that_nothing_can_have_finds_nothing(store, lease, odd):
+    store.commit(lease, Batch(captures=[capture("a1")]))
+    assert store.captures_of([odd, "a1"]).keys() == {"a1"}
+    assert store.erase_trace(odd) == Erasure()
+    assert store.erased_among([odd, "a1"]) == frozenset()
+    assert store.run(odd) is None
+    assert ids(store) == ["a1"]
+
+
+def test_an_erasure_between_two_commits_of_a_run_leaves_the_run_its_lease(store, lease):
+    store.erase_trace("ffff")
+    store.commit(lease, Batch(captures=[capture("a1")]))
+    store.renew_lease(lease, NOON, 60)
+    store.commit(lease, Batch(captures=[capture("b2")]))
+    assert sorted(ids(store)) == ["a1", "b2"]
+
+
+def test_a_store_in_which_only_something_was_erased_gives_its_first_lease(open_store):
+    store = open_store()
+    store.erase_trace("a1")
+    assert store.acquire_lease("r1", NOON, 60).fence == 1
+
+
+def test_an_empty_commit_still_needs_the_lease(store, lease):
+    assert store.commit(lease, Batch()) == 0
+    store.release_lease(lease)
+    with pytest.raises(LeaseHeld):
+        store.commit(lease, Batch())
+
+
+def test_everything_a_capture_can_hold_comes_back_as_it_was(store, lease):
+    odd = {"": [[1, [2]], {"__x__": None}], "big": 2**63, "text": "\u2028 é 𝔘", "1.5": 1.5, "a.b/c`": {}}
+    spans = [span("1", attributes=odd, quality_score=1.0, status_code=503), span("2", error_message="x")]
+    one = capture(
+        "a1", spans, [signal(value=1.0), signal("2", value="fail", evaluator="tone"), signal("3", value=True)]
+    )
+    store.commit(lease, Batch(captures=[one]))
+    assert store.captures_of(["a1"]) == {"a1": one}
+    assert list(store.list_captures(EVERYTHING)) == [one]

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,3 +57,25 @@ def evalforge(*arguments: str, env: dict[str, str], stdin: bytes = b"", timeout:
         [sys.executable, "-m", "evalforge", *arguments], env=env, input=stdin, capture_output=True, timeout=timeout
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def on_a_terminal(*arguments: str, env: dict[str, str], typed: bytes = b"") -> tuple[int, str]:
+    """Exit code and all that a person sees, stdout and stderr together, 120 columns wide; who types `typed`."""
+    controller, terminal = pty.openpty()
+    given = env | {"COLUMNS": "120", "TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "evalforge", *arguments]
+    with subprocess.Popen(command, env=given, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        os.write(controller, typed)
+        seen, end = b"", time.monotonic() + 30
+        while time.monotonic() < end:
+            ready, _, _ = select.select([controller], [], [], 0.1)
+            try:
+                chunk = os.read(controller, 65536) if ready else b""
+            except OSError:
+                break
+            seen += chunk
+            if not ready and process.poll() is not None:
+                break
+    os.close(controller)
+    return process.returncode, seen.decode()

@@ -2,21 +2,18 @@
 
 import json
 import os
-import pty
-import select
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers.commands import HASH_KEY, environment, evalforge
+from helpers.commands import HASH_KEY, environment, evalforge, on_a_terminal
 from helpers.exported import failed, item, judged
 from helpers.fake_datadog import FakeDatadog, reply
 
-COMMANDS = ["demo", "capture", "captures", "runs", "dead-letters", "rules", "sanitize", "sandbox"]
+COMMANDS = ["demo", "capture", "captures", "runs", "dead-letters", "erase", "rules", "sanitize", "sandbox"]
 
 
 @pytest.fixture
@@ -30,27 +27,6 @@ def filled(store: Path) -> Path:
     with FakeDatadog(spans=spans) as server:
         assert evalforge("capture", env=environment(store, server.url)).code == 0
     return store
-
-
-def on_a_terminal(*arguments: str, env: dict[str, str]) -> tuple[int, str]:
-    """Exit code and all that a person sees, stdout and stderr together, 120 columns wide."""
-    controller, terminal = pty.openpty()
-    given = env | {"COLUMNS": "120", "TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "evalforge", *arguments]
-    with subprocess.Popen(command, env=given, stdin=terminal, stdout=terminal, stderr=terminal) as process:
-        os.close(terminal)
-        seen, end = b"", time.monotonic() + 30
-        while time.monotonic() < end:
-            ready, _, _ = select.select([controller], [], [], 0.1)
-            try:
-                chunk = os.read(controller, 65536) if ready else b""
-            except OSError:
-                break
-            seen += chunk
-            if not ready and process.poll() is not None:
-                break
-    os.close(controller)
-    return process.returncode, seen.decode()
 
 
 def test_help_names_every_command_and_says_where_to_start(tmp_path: Path) -> None:

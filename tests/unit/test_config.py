@@ -130,6 +130,45 @@ def test_a_store_that_is_none_is_refused_by_value(store: str) -> None:
         _ = read_settings({"EVALFORGE_STORE": store}).store_path
 
 
+@pytest.mark.parametrize(
+    ("store", "place"),
+    [
+        ("firestore://my-project", ("my-project", "(default)")),
+        ("firestore://my-project/", ("my-project", "(default)")),
+        ("firestore://my-project/(default)", ("my-project", "(default)")),
+        ("firestore://example.com:my-project/failures", ("example.com:my-project", "failures")),
+    ],
+)
+def test_a_firestore_database_is_named_by_project_and_database(store: str, place: tuple[str, str]) -> None:
+    settings = read_settings({"EVALFORGE_STORE": store, "K_SERVICE": "evalforge"})
+    assert settings.firestore == place
+    assert settings.store_name == f"firestore://{'/'.join(place)}"
+    assert settings.collection_prefix == "evalforge_"
+
+
+@pytest.mark.parametrize(
+    "store", ["firestore://", "firestore://p", "firestore://My-Project", "firestore://my-project/a/b", "firestore:my-p"]
+)
+def test_a_firestore_database_that_cannot_be_is_refused_by_value(store: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"EVALFORGE_STORE={store}: accepted is .*firestore://PROJECT"):
+        _ = read_settings({"EVALFORGE_STORE": store}).store_name
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "http://localhost:8080", "localhost:", ":80", "a:99999", "a:0", "a:b"]
+)
+def test_an_emulators_address_is_a_host_and_a_port(address: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"FIRESTORE_EMULATOR_HOST={address}: accepted is host:port"):
+        read_settings({"FIRESTORE_EMULATOR_HOST": address})
+    assert read_settings({"FIRESTORE_EMULATOR_HOST": "[::1]:8080"}).firestore_emulator == "[::1]:8080"
+
+
+@pytest.mark.parametrize("prefix", ["a/b", "__a", "é", "a b", "x" * 101])
+def test_a_collection_prefix_is_one_that_firestore_takes(prefix: str) -> None:
+    with pytest.raises(ConfigurationError, match="FIRESTORE_COLLECTION_PREFIX"):
+        read_settings({"FIRESTORE_COLLECTION_PREFIX": prefix})
+
+
 def test_an_sqlite_store_is_refused_on_cloud_run() -> None:
     with pytest.raises(ConfigurationError, match="K_SERVICE"):
         _ = read_settings({"K_SERVICE": "evalforge", "EVALFORGE_STORE": "sqlite:///data/forge.db"}).store_path

@@ -233,7 +233,7 @@ def test_the_data_model_has_every_noun_with_every_field() -> None:
 
 
 def test_the_data_model_has_every_table_of_the_store() -> None:
-    schema = text_of(ROOT / "src/evalforge/storage/schema.sql")
+    schema = "".join(text_of(path) for path in sorted((ROOT / "src/evalforge/storage").glob("schema_*.sql")))
     real = {
         name: re.findall(r"^  (\w+)", body, re.MULTILINE)
         for name, body in re.findall(r"CREATE TABLE (\w+) \((.*?)^\);", schema, re.MULTILINE | re.DOTALL)

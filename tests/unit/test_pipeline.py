@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalforge.common.errors import CredentialsRejected, LeaseHeld
+from evalforge.ports import CaptureFilter
 from evalforge.storage.sqlite import SqliteStore
 from helpers.clocks import FakeClock
 from helpers.exported import failed, item, judged
@@ -165,3 +166,23 @@ def test_a_running_run_is_on_record_before_anything_is_read(store: SqliteStore) 
 
     pipeline(store, Looking([]), FakeClock()).run()
     assert outcomes[0] == "running"
+
+
+def test_an_erased_trace_is_read_again_and_does_not_come_back(store: SqliteStore) -> None:
+    erased, other, broken = failed(1, trace="aa"), failed(2, trace="bb"), {**item(3, trace="aa"), "attributes": None}
+    pages = [[erased, failed(4, trace="aa")], [other, erased, broken]]
+    first = run(store, pages, FakeClock())
+    store.erase_trace("aa")
+    clock = FakeClock()
+    clock.sleep(60)
+    log = Lines()
+    second = run(store, pages, clock, log=log)
+    assert [one.trace_id for one in store.list_captures(CaptureFilter())] == ["bb"]
+    assert first.tally.captures_created == 2
+    assert second.tally.captures_created == 0
+    assert second.tally.captures_unchanged == 1
+    assert second.tally.spans_excluded == {"duplicate": 1, "erased": 2}
+    tally = second.tally
+    assert tally.spans_seen == tally.spans_included + sum(tally.spans_excluded.values()) + tally.dead_letters
+    decisions = {fields["trace_id"]: fields["decision"] for event, fields in log.lines if event == "decision"}
+    assert decisions == {"aa": "excluded", "bb": "unchanged"}

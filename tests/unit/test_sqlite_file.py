@@ -2,17 +2,21 @@
 
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from evalforge.common.errors import ConfigurationError, StoreError, StoreNewerThanCode
+from evalforge.models import Erasure
 from evalforge.ports import Batch, CaptureFilter
 from evalforge.storage.sqlite import SqliteStore
-from evalforge.storage.sqlite_file import SCHEMA_VERSION
-from helpers.captures import capture
+from evalforge.storage.sqlite_file import APPLICATION_ID, SCHEMA_VERSION
+from helpers.captures import capture, dead_letter, span
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -76,4 +80,76 @@ def test_the_backlogs_fields_survive_a_commit_of_the_same_trace(tmp_path: Path) 
     store.commit(lease, Batch(captures=[capture("a1", env="prod")]))
     [found] = store.list_captures(CaptureFilter())
     assert (found.status, found.processed, found.env) == ("triaged", True, "prod")
+    store.close()
+
+
+def version_1(path: Path) -> None:
+    """A store as the first version of EvalForge made it, with what it put into it."""
+    one, letter = capture("a1", [span(user_hash="u1_alice")]), dead_letter("d1", trace_id="a1")
+    script = files("evalforge.storage").joinpath("schema_1.sql").read_text()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(script)
+        row = ("a1", one.last_failed_at, one.service_name, one.failure_type, one.severity, msgspec.json.encode(one))
+        connection.execute(
+            "INSERT INTO captures (trace_id, last_failed_at, service_name, failure_type, severity, document, status) "
+            "VALUES (?, ?, ?, ?, ?, ?, 'triaged')",
+            row,
+        )
+        letters = ("d1", letter.first_seen_at, msgspec.json.encode(letter))
+        connection.execute("INSERT INTO dead_letters VALUES (?, ?, ?)", letters)
+        connection.execute("INSERT INTO evaluators VALUES ('tone')")
+        connection.execute("UPDATE lease SET fence = 41")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+
+
+def schema_of(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+def test_a_store_of_version_1_keeps_what_it_holds_and_gains_erasure(tmp_path: Path) -> None:
+    version_1(tmp_path / "old.db")
+    store = SqliteStore(tmp_path / "old.db")
+    [found] = store.list_captures(CaptureFilter())
+    assert (found.trace_id, found.status) == ("a1", "triaged")
+    assert store.count_dead_letters() == 1
+    assert store.known_evaluators() == {"tone"}
+    assert store.acquire_lease("r1", NOON, 60).fence == 42
+    assert store.erase_user("u1_alice") == Erasure(trace_ids=("a1",), dead_letters=1)
+    store.close()
+    SqliteStore(tmp_path / "new.db").close()
+    assert schema_of(tmp_path / "old.db") == schema_of(tmp_path / "new.db")
+
+
+def test_of_many_that_open_an_old_store_at_once_all_find_it_upgraded(tmp_path: Path) -> None:
+    version_1(tmp_path / "old.db")
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(lambda _: SqliteStore(tmp_path / "old.db"), range(8)))
+    assert [store.erased_among(["a1"]) for store in stores] == [frozenset()] * 8
+    for store in stores:
+        store.close()
+
+
+def test_an_upgrade_that_fails_leaves_the_store_at_its_version(tmp_path: Path) -> None:
+    version_1(tmp_path / "old.db")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        connection.execute("DROP INDEX captures_newest_first")
+    with pytest.raises(StoreError):
+        SqliteStore(tmp_path / "old.db")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'erased'").fetchone() is None
+
+
+def test_what_was_erased_is_not_left_in_any_file(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    lease = store.acquire_lease("r1", NOON, 60)
+    for version in range(3):
+        one = capture("a1", [span(user_hash="u1_alice", error_message=f"CANARY {version}" * 3000)])
+        store.commit(lease, Batch(captures=[one, capture("b2")]))
+    assert any(b"CANARY" in file.read_bytes() for file in tmp_path.iterdir())
+    store.erase_user("u1_alice")
+    assert not [file.name for file in tmp_path.iterdir() if b"CANARY" in file.read_bytes()]
     store.close()

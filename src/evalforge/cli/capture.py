@@ -36,7 +36,7 @@ def capture(
     if json or not terminal.out_is_terminal():
         terminal.print_json(run)
     else:
-        show_report(run, str(settings.store_path))
+        show_report(run, settings.store_name)
     return EXIT_CODES[run.outcome]
 
 

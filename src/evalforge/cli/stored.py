@@ -10,7 +10,7 @@ from evalforge.cli import terminal
 
 if TYPE_CHECKING:
     from evalforge.common.config import Settings
-    from evalforge.storage.sqlite import SqliteStore
+    from evalforge.ports import CaptureStore
 
 ROWS_ON_A_TERMINAL = 50
 MOST_ROWS = 1_000_000_000
@@ -76,7 +76,7 @@ def show_capture(trace_id: Annotated[str, typer.Argument(help="The id of the tra
         if found is None:
             stored = store.count_captures(CaptureFilter())
             raise ConfigurationError(
-                f"TRACE_ID={trace_id[:80]}: no such capture among the {stored} in {settings.store_path}; "
+                f"TRACE_ID={trace_id[:80]}: no such capture among the {stored} in {settings.store_name}; "
                 "see evalforge captures list"
             )
     if not terminal.out_is_terminal():
@@ -116,7 +116,7 @@ def show_run(run_id: Annotated[str, typer.Argument(help="The id of the run.")]) 
     with _store() as (store, settings):
         run = store.run(run_id)
     if run is None:
-        raise ConfigurationError(f"RUN_ID={run_id[:80]}: no such run in {settings.store_path}; see evalforge runs list")
+        raise ConfigurationError(f"RUN_ID={run_id[:80]}: no such run in {settings.store_name}; see evalforge runs list")
     if terminal.out_is_terminal():
         terminal.console().print(tables.run_report(run))
     else:
@@ -142,13 +142,13 @@ def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) ->
 
 
 @contextmanager
-def _store() -> Iterator[tuple["SqliteStore", "Settings"]]:
+def _store() -> Iterator[tuple["CaptureStore", "Settings"]]:
     from evalforge import wiring
     from evalforge.common.config import read_settings
 
     settings = read_settings()
     store = wiring.open_store_to_read(settings)
-    if store.path is None and not terminal.out_is_terminal():
+    if not wiring.store_exists(settings) and not terminal.out_is_terminal():
         terminal.note(_how_sure(store, settings))
     try:
         yield store, settings
@@ -178,12 +178,13 @@ def _footer(shown: int, total: int, noun: str) -> None:
     terminal.note(f"\n{total:,} {plural}{rest}.")
 
 
-def _how_sure(store: "SqliteStore", settings: "Settings") -> str:
+def _how_sure(store: "CaptureStore", settings: "Settings") -> str:
     """What the last run read, so that an empty list is not taken for a healthy app."""
+    from evalforge import wiring
     from evalforge.cli import tables
 
-    if store.path is None:
-        return f"There is no store at {settings.store_path} yet: run evalforge capture, or evalforge demo."
+    if not wiring.store_exists(settings):
+        return f"There is no store at {settings.store_name} yet: run evalforge capture, or evalforge demo."
     last = next(store.list_runs(1), None)
     if last is None:
         return "Nothing was captured yet: run evalforge capture."

@@ -29,6 +29,11 @@ def err_is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+def asks() -> bool:
+    """Whether a person is there to answer a question."""
+    return sys.stdin.isatty() and err_is_terminal()
+
+
 def program() -> str:
     """How to call this program again."""
     if shutil.which("evalforge"):

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
@@ -17,6 +17,14 @@ SECRETS = ("DD_API_KEY", "DD_APP_KEY", "EVALFORGE_HASH_KEY")
 SECRET_MANAGER_NAME = re.compile(r"projects/[^/]+/secrets/[^/]+/versions/[^/]+\Z")
 OTHER_NAMES = {"DATADOG_API_KEY": "DD_API_KEY", "DATADOG_APP_KEY": "DD_APP_KEY", "DATADOG_SITE": "DD_SITE"}
 """Names of Datadog's own tools that mean the same."""
+FIRESTORE = re.compile(
+    r"(?P<project>(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9])"
+    r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
+)
+"""Project ids: Resource Manager, "Creating and managing projects". Database ids: Firestore, "Manage databases"."""
+COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
+HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
+HIGHEST_PORT = 65_535
 LARGEST_SECRET_FILE = 65_536
 LONGEST_VALUE_SHOWN = 200
 HASH_KEY_BYTES = 32
@@ -47,8 +55,28 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _collection_prefix(prefix: str) -> str:
+    if not COLLECTION_PREFIX.match(prefix):
+        raise ValueError("no prefix")
+    return prefix
+
+
+def _host_and_port(address: str) -> str:
+    found = HOST_AND_PORT.match(address)
+    if found is None or not 0 < int(found["port"]) <= HIGHEST_PORT:
+        raise ValueError("no host and port")
+    return address
+
+
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class FirestoreDatabase(NamedTuple):
+    """A database in a Google Cloud project."""
+
+    project: str
+    database: str
 
 
 class Settings(BaseModel):
@@ -66,7 +94,17 @@ class Settings(BaseModel):
     datadog_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
         None, alias="EVALFORGE_DATADOG_URL", description="an http or https URL without credentials, query or fragment"
     )
-    store: str | None = Field(None, alias="EVALFORGE_STORE", description="sqlite:///absolute/path.db")
+    store: str | None = Field(
+        None, alias="EVALFORGE_STORE", description="sqlite:///absolute/path.db or firestore://PROJECT[/DATABASE]"
+    )
+    collection_prefix: Annotated[str, AfterValidator(_collection_prefix)] = Field(
+        "evalforge_",
+        alias="FIRESTORE_COLLECTION_PREFIX",
+        description="letters, digits, _ and -, at most 100, not beginning with __",
+    )
+    firestore_emulator: Annotated[str, AfterValidator(_host_and_port)] | None = Field(
+        None, alias="FIRESTORE_EMULATOR_HOST", description="host:port, without a scheme"
+    )
     ml_apps: CommaList = Field((), alias="EVALFORGE_ML_APPS", description="names of ml_apps with commas between them")
     scope: str | None = Field(None, alias="EVALFORGE_SCOPE", description="a Datadog query such as service:support-api")
     evaluators: CommaList = Field(
@@ -106,7 +144,7 @@ class Settings(BaseModel):
         None, alias="EVALFORGE_AUTH", description="none or cloud-run (oidc comes with a later version)"
     )
     port: int = Field(
-        8080, alias="PORT", ge=0, le=65_535, description="a whole number from 0 to 65535; set by Cloud Run"
+        8080, alias="PORT", ge=0, le=HIGHEST_PORT, description="a whole number from 0 to 65535; set by Cloud Run"
     )
     on_cloud_run: bool = Field(default=False, alias="K_SERVICE", description="set by Cloud Run")
 
@@ -116,23 +154,35 @@ class Settings(BaseModel):
         return self.datadog_url or f"https://api.{self.site}"
 
     @property
+    def firestore(self) -> FirestoreDatabase | None:
+        """The database, if the store is Firestore. Raises ConfigurationError where none is named as it should be."""
+        scheme, separator, place = (self.store or "").partition("://")
+        if scheme != "firestore" or not separator:
+            return None
+        found = FIRESTORE.match(place)
+        if found is None:
+            raise ConfigurationError(f"EVALFORGE_STORE={self.store}: accepted is {_accepted('store')}")
+        return FirestoreDatabase(found["project"], found["database"] or "(default)")
+
+    @property
     def store_path(self) -> Path:
         """The embedded store's file. Raises ConfigurationError where the store named is none that can be used."""
         if self.on_cloud_run:
             raise ConfigurationError(
                 "EVALFORGE_STORE: an sqlite store on Cloud Run (K_SERVICE is set) is lost with the instance; "
-                "run elsewhere until the Firestore store arrives"
+                "set EVALFORGE_STORE=firestore://PROJECT"
             )
         if self.store is None:
             return user_data_path("evalforge") / "evalforge.db"
         scheme, separator, path = self.store.partition("://")
-        if scheme == "firestore" and separator:
-            raise ConfigurationError(
-                f"EVALFORGE_STORE={self.store}: Firestore comes with a later version; accepted is {_accepted('store')}"
-            )
         if scheme != "sqlite" or not separator or not Path(path).is_absolute() or "\0" in path:
             raise ConfigurationError(f"EVALFORGE_STORE={self.store}: accepted is {_accepted('store')}")
         return Path(path)
+
+    @property
+    def store_name(self) -> str:
+        """The store as messages name it."""
+        return f"firestore://{'/'.join(self.firestore)}" if self.firestore else str(self.store_path)
 
     def may_listen(self, host: str) -> None:
         """Raises ConfigurationError where others could connect to `host` and it was not said who may call."""

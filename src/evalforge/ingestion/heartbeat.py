@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from evalforge.common.clock import Clock
-from evalforge.common.errors import LeaseHeld, StoreError
+from evalforge.common.errors import EvalForgeError, LeaseHeld
 from evalforge.models import Lease
 from evalforge.ports import LeaseStore
 
@@ -39,5 +39,5 @@ class Heartbeat:
                 self._lease = self._store.renew_lease(self._lease, self._clock.now(), self._seconds)
             except LeaseHeld:
                 return
-            except StoreError:
+            except EvalForgeError:
                 continue

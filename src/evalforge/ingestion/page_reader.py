@@ -5,7 +5,7 @@ that a span which Datadog's shifting pages show twice is known again (about 150 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -20,6 +20,7 @@ from evalforge.models import DeadLetter, FailureCapture
 NO_FAILURE = "no_failure"
 DUPLICATE = "duplicate"
 OTHER_ML_APP = "other_ml_app"
+ERASED = "erased"
 
 
 @dataclass
@@ -31,9 +32,25 @@ class Gathered:
     excluded_traces: dict[str, str] = field(default_factory=dict)
     evaluators: set[str] = field(default_factory=set)
     seen: int = 0
-    included: int = 0
-    buried: int = 0
+    included: Counter[str] = field(default_factory=Counter)
+    """Spans captured, by trace."""
     excluded: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def traces(self) -> set[str]:
+        """Every trace that something would be stored of."""
+        return set(self.captures) | {one.trace_id for one in self.dead_letters.values() if one.trace_id is not None}
+
+    def leave_out(self, erased: Collection[str]) -> None:
+        """Exclude all that was read of these traces."""
+        letters = [key for key, letter in self.dead_letters.items() if letter.trace_id in erased]
+        for key in letters:
+            del self.dead_letters[key]
+        self.excluded[ERASED] += len(letters)
+        for trace_id in erased:
+            self.captures.pop(trace_id, None)
+            self.excluded[ERASED] += self.included.pop(trace_id, 0)
+            self.excluded_traces[trace_id] = ERASED
 
 
 class PageReader:
@@ -109,7 +126,7 @@ class PageReader:
         self._since_commit.add(_place(capture.trace_id, capture.trace_payload.spans[0].span_id))
         known = self.gathered.captures.get(capture.trace_id)
         self.gathered.captures[capture.trace_id] = capture if known is None else merge(known, capture)
-        self.gathered.included += 1
+        self.gathered.included[capture.trace_id] += 1
 
     def _exclude(self, span: Span, reason: str) -> None:
         self.gathered.excluded[reason] += 1
@@ -131,7 +148,6 @@ class PageReader:
             run_id=self._run_id,
         )
         self.gathered.dead_letters[letter.dead_letter_id] = letter
-        self.gathered.buried += 1
 
 
 def _place(trace_id: str, span_id: str) -> int:

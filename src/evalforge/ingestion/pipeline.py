@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evalforge.common.clock import Clock, timestamp
-from evalforge.common.errors import EvalForgeError, StoreError
+from evalforge.common.errors import EvalForgeError
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.heartbeat import Heartbeat
 from evalforge.ingestion.merging import merge
@@ -121,6 +121,8 @@ class _Run:
     def _commit(self) -> None:
         gathered = self._reader.take()
         self._learned |= gathered.evaluators
+        if erased := self._parts.store.erased_among(gathered.traces):
+            gathered.leave_out(erased)
         stored = self._parts.store.captures_of(gathered.captures)
         merged = [self._merged(stored.get(trace_id), read) for trace_id, read in gathered.captures.items()]
         changed = [capture for capture in merged if capture != stored.get(capture.trace_id)]
@@ -135,8 +137,8 @@ class _Run:
         self._journal.count(
             gathered.excluded,
             spans_seen=gathered.seen,
-            spans_included=gathered.included,
-            dead_letters=gathered.buried,
+            spans_included=gathered.included.total(),
+            dead_letters=len(gathered.dead_letters),
             dead_letters_new=new_letters,
         )
         self._journal.committed(captures=len(changed), unchanged=len(merged) - len(changed), dead_letters=letters)
@@ -178,7 +180,7 @@ class _Run:
         self._journal.errors.append(what)
         self._journal.log.error("run failed", error=what)
         run = self._report("failed", finished=True)
-        with suppress(StoreError):
+        with suppress(EvalForgeError):
             self._parts.store.save_run(run)
         self._journal.announce(run)
 

@@ -12,8 +12,9 @@ import msgspec
 
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import LeaseHeld, StoreError
-from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease
-from evalforge.ports import Batch, CaptureFilter
+from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
+from evalforge.ports import Batch, CaptureFilter, Position
+from evalforge.storage.ids import can_be_an_id
 from evalforge.storage.sqlite_file import open_file
 
 ROWS_A_READ = 200
@@ -25,14 +26,23 @@ ON CONFLICT (trace_id) DO UPDATE SET
   last_failed_at = excluded.last_failed_at, service_name = excluded.service_name,
   failure_type = excluded.failure_type, severity = excluded.severity, document = excluded.document
 """
-FILTER = """
-(:since IS NULL OR last_failed_at >= :since) AND (:service IS NULL OR service_name = :service)
-AND (:type IS NULL OR failure_type = :type) AND (:severity IS NULL OR severity = :severity)
+CONDITIONS = {
+    "since": "last_failed_at >= :since",
+    "service": "service_name = :service",
+    "type": "failure_type = :type",
+    "severity": "severity = :severity",
+    "status": "status = :status",
+    "trace_id": "last_failed_at <= :last_failed_at AND (last_failed_at < :last_failed_at OR trace_id > :trace_id)",
+}
+"""By the name of what narrows; all are answered from the index `captures_newest_first`."""
+
+SELECT_PAGE = """
+SELECT status, processed, document, last_failed_at, trace_id FROM captures
+WHERE {condition} ORDER BY last_failed_at DESC, trace_id
 """
-AFTER = """
-(:last_failed_at IS NULL OR last_failed_at < :last_failed_at
- OR (last_failed_at = :last_failed_at AND trace_id > :trace_id))
-"""
+AMONG = "(SELECT value FROM json_each(?))"
+LETTERS_OF = f"dead_letters WHERE json_extract(CAST(document AS TEXT), '$.trace_id') IN {AMONG}"
+"""As the index `dead_letters_of_trace` has it."""
 
 Noun = TypeVar("Noun", bound=msgspec.Struct)
 
@@ -72,46 +82,54 @@ class SqliteStore:
             )
 
     def captures_of(self, trace_ids: Collection[str]) -> Mapping[str, FailureCapture]:
-        wanted = msgspec.json.encode(list(trace_ids)).decode()
-        query = "SELECT status, processed, document FROM captures WHERE trace_id IN (SELECT value FROM json_each(?))"
+        query = f"SELECT status, processed, document FROM captures WHERE trace_id IN {AMONG}"  # noqa: S608
         with self._reading() as connection:
-            found = [_capture(*row) for row in connection.execute(query, (wanted,))]
+            found = [_capture(*row) for row in connection.execute(query, (_listed(trace_ids),))]
         return {capture.trace_id: capture for capture in found}
 
     def commit(self, lease: Lease, batch: Batch) -> int:
         rows = [_row(capture) for capture in batch.captures]
-        letters = [(one.dead_letter_id, one.first_seen_at, msgspec.json.encode(one)) for one in batch.dead_letters]
+        letters = [
+            (one.trace_id, one.dead_letter_id, one.first_seen_at, msgspec.json.encode(one))
+            for one in batch.dead_letters
+        ]
+        traces = [one.trace_id for one in batch.captures] + [one.trace_id or "" for one in batch.dead_letters]
         with self._transaction() as connection:
             self._require(connection, lease)
-            connection.executemany(UPSERT_CAPTURE, rows)
+            erased = _erased_among(connection, traces)
+            connection.executemany(UPSERT_CAPTURE, [row for row in rows if row[0] not in erased])
             connection.executemany(
                 "INSERT OR IGNORE INTO evaluators VALUES (?)", [(name,) for name in batch.evaluators]
             )
             before = connection.total_changes
-            connection.executemany("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)", letters)
+            connection.executemany(
+                "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)",
+                [letter[1:] for letter in letters if letter[0] not in erased],
+            )
             return connection.total_changes - before
 
-    def list_captures(self, wanted: CaptureFilter, limit: int | None = None) -> Iterator[FailureCapture]:
-        query = (
-            f"SELECT status, processed, document, last_failed_at, trace_id FROM captures WHERE {FILTER} AND {AFTER} "  # noqa: S608
-            "ORDER BY last_failed_at DESC, trace_id LIMIT :rows"
-        )
-        place: dict[str, str | None] = {"last_failed_at": None, "trace_id": None}
+    def list_captures(
+        self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None
+    ) -> Iterator[FailureCapture]:
         left = limit
         while left is None or left > 0:
             rows = ROWS_A_READ if left is None else min(left, ROWS_A_READ)
+            condition, values = _narrowed(wanted, after)
+            query = f"{SELECT_PAGE.format(condition=condition)} LIMIT {rows}"
             with self._reading() as connection:
-                found = connection.execute(query, msgspec.structs.asdict(wanted) | place | {"rows": rows}).fetchall()
-            yield from (_capture(*row[:3]) for row in found)
+                found = connection.execute(query, values).fetchall()
+                captures = [_capture(*row[:3]) for row in found]
+            yield from captures
             if len(found) < rows:
                 return
-            place = {"last_failed_at": found[-1][3], "trace_id": found[-1][4]}
+            after = Position(last_failed_at=found[-1][3], trace_id=found[-1][4])
             left = None if left is None else left - rows
 
     def count_captures(self, wanted: CaptureFilter) -> int:
+        condition, values = _narrowed(wanted)
         with self._reading() as connection:
-            query = f"SELECT count(*) FROM captures WHERE {FILTER}"  # noqa: S608
-            return int(connection.execute(query, msgspec.structs.asdict(wanted)).fetchone()[0])
+            query = f"SELECT count(*) FROM captures WHERE {condition}"  # noqa: S608
+            return int(connection.execute(query, values).fetchone()[0])
 
     def list_dead_letters(self, limit: int | None = None) -> Iterator[DeadLetter]:
         return self._documents(DeadLetter, "dead_letters ORDER BY first_seen_at DESC, dead_letter_id", limit)
@@ -123,6 +141,29 @@ class SqliteStore:
     def known_evaluators(self) -> frozenset[str]:
         with self._reading() as connection:
             return frozenset(name for (name,) in connection.execute("SELECT name FROM evaluators"))
+
+    def erase_trace(self, trace_id: str) -> Erasure:
+        if not can_be_an_id(trace_id):
+            return Erasure()
+        with self._transaction() as connection:
+            erasure = _erased(connection, [trace_id])
+        self._forget()
+        return erasure
+
+    def erase_user(self, user_hash: str) -> Erasure:
+        if not user_hash:
+            return Erasure()
+        mention = msgspec.json.encode(user_hash)
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT document FROM captures WHERE instr(document, ?)", (mention,))
+            candidates = (_capture("new", 0, document) for (document,) in rows)
+            erasure = _erased(connection, [one.trace_id for one in candidates if user_hash in one.user_hashes])
+        self._forget()
+        return erasure
+
+    def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
+        with self._reading() as connection:
+            return _erased_among(connection, trace_ids)
 
     def save_run(self, run: IngestionRun) -> None:
         with self._transaction() as connection:
@@ -141,7 +182,12 @@ class SqliteStore:
         query = f"SELECT document FROM {source} LIMIT ?"  # noqa: S608
         with self._reading() as connection:
             rows = connection.execute(query, (-1 if limit is None else limit,)).fetchall()
-        return (msgspec.json.decode(document, type=noun) for (document,) in rows)
+            return iter([msgspec.json.decode(document, type=noun) for (document,) in rows])
+
+    def _forget(self) -> None:
+        """Empty the write-ahead log, so that what was erased is gone from the disk too (waits for readers, briefly)."""
+        with self._reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @staticmethod
     def _require(connection: sqlite3.Connection, lease: Lease) -> None:
@@ -188,3 +234,28 @@ def _row(capture: FailureCapture) -> Sequence[str | bytes | None]:
 
 def _capture(status: str, processed: int, document: bytes) -> FailureCapture:
     return FailureCapture.from_stored(document, status=status, processed=bool(processed))
+
+
+def _narrowed(wanted: CaptureFilter, after: Position | None = None) -> tuple[str, dict[str, str]]:
+    """The condition and its values; only what narrows is in it, so that SQLite can seek in the index."""
+    given = msgspec.structs.asdict(wanted) | (msgspec.structs.asdict(after) if after else {})
+    values = {name: value for name, value in given.items() if value is not None}
+    conditions = [condition for name, condition in CONDITIONS.items() if name in values]
+    return " AND ".join(f"({condition})" for condition in conditions) or "TRUE", values
+
+
+def _erased(connection: sqlite3.Connection, trace_ids: Collection[str]) -> Erasure:
+    listed = (_listed(trace_ids),)
+    connection.execute("INSERT OR IGNORE INTO erased SELECT value FROM json_each(?)", listed)
+    gone = connection.execute(f"DELETE FROM captures WHERE trace_id IN {AMONG} RETURNING trace_id", listed).fetchall()  # noqa: S608
+    letters = connection.execute(f"DELETE FROM {LETTERS_OF}", listed).rowcount  # noqa: S608
+    return Erasure(trace_ids=tuple(sorted(trace_id for (trace_id,) in gone)), dead_letters=letters)
+
+
+def _erased_among(connection: sqlite3.Connection, trace_ids: Collection[str]) -> frozenset[str]:
+    rows = connection.execute(f"SELECT trace_id FROM erased WHERE trace_id IN {AMONG}", (_listed(trace_ids),))  # noqa: S608
+    return frozenset(trace_id for (trace_id,) in rows)
+
+
+def _listed(trace_ids: Collection[str]) -> str:
+    return msgspec.json.encode(list(trace_ids)).decode()

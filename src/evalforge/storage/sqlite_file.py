@@ -6,7 +6,9 @@ from pathlib import Path
 
 from evalforge.common.errors import ConfigurationError, StoreError, StoreNewerThanCode
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""There is a script `schema_N.sql` for each version; a store takes those that it has not had."""
+
 APPLICATION_ID = 0x45764672
 """'EvFr' in SQLite's header, so that another program's database is never taken for a store."""
 
@@ -15,7 +17,8 @@ IN_MEMORY = ":memory:"
 
 
 def open_file(path: Path | None) -> sqlite3.Connection:
-    """A connection in WAL mode to the store at `path` (None: an empty one in memory), its schema made if it is new.
+    """A connection in WAL mode to the store at `path` (None: an empty one in memory), its schema made if it is new
+    and brought to this version if it is older.
 
     Raises StoreNewerThanCode, ConfigurationError (no such folder, not an EvalForge store) or StoreError.
     """
@@ -65,19 +68,22 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    if version == 0:
-        _create(connection)
+    connection.execute("PRAGMA secure_delete = ON")  # what was erased is not left in the file's free pages
+    if version < SCHEMA_VERSION:
+        _upgrade(connection)
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    schema = files("evalforge.storage").joinpath("schema.sql").read_text(encoding="utf-8")
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """From whatever version it is to this code's, in one transaction; a new file starts at 0."""
+    scripts = files("evalforge.storage")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _header(connection, "user_version") == 0:
-            for statement in schema.split(";\n"):
+        for version in range(_header(connection, "user_version") + 1, SCHEMA_VERSION + 1):
+            script = scripts.joinpath(f"schema_{version}.sql").read_text(encoding="utf-8")
+            for statement in script.split(";\n"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

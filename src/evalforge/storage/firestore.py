@@ -1,0 +1,131 @@
+"""The production store: Firestore in native mode behind `ports.CaptureStore`. Safe to share between threads.
+
+Needs the extra `gcp`; import this module only when it is used. A document's id is its noun's id.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from google.api_core.exceptions import GoogleAPIError
+from google.cloud.firestore import Query
+
+from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
+from evalforge.ports import Batch, CaptureFilter, Position
+from evalforge.storage import firestore_queries as queries
+from evalforge.storage.firestore_batches import NAMES, Committer
+from evalforge.storage.firestore_connection import PATIENCE_SECONDS, Connection, Snapshot
+from evalforge.storage.firestore_documents import to_capture, to_document, to_noun
+from evalforge.storage.firestore_erasure import Eraser
+from evalforge.storage.firestore_lease import LeaseDocument
+from evalforge.storage.ids import can_be_an_id
+
+DOCUMENTS_A_READ = 200
+
+Noun = TypeVar("Noun", DeadLetter, IngestionRun)
+
+
+class FirestoreStore:
+    """Captures, dead letters, runs and the lease in the collections `{prefix}raw_traces` and its siblings."""
+
+    def __init__(
+        self,
+        project: str,
+        database: str,
+        prefix: str,
+        emulator: str | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Raises ConfigurationError where there are no credentials; whether the database is there shows at first use.
+
+        `emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself.
+        """
+        self._connection = Connection(project, database, prefix, emulator, patience_seconds)
+        self._lease = LeaseDocument(self._connection)
+        self._committer = Committer(self._connection, self._lease)
+        self._eraser = Eraser(self._connection, self._lease)
+        self._captures = self._connection.collection("raw_traces")
+        self._letters = self._connection.collection("dead_letters")
+        self._runs = self._connection.collection("runs")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def acquire_lease(self, holder: str, now: datetime, seconds: float) -> Lease:
+        return self._lease.acquire(holder, now, seconds)
+
+    def renew_lease(self, lease: Lease, now: datetime, seconds: float) -> Lease:
+        return self._lease.renew(lease, now, seconds)
+
+    def release_lease(self, lease: Lease) -> None:
+        self._lease.release(lease)
+
+    def captures_of(self, trace_ids: Collection[str]) -> Mapping[str, FailureCapture]:
+        left = iter([one for one in trace_ids if can_be_an_id(one)])
+        found: dict[str, FailureCapture] = {}
+        while some := list(islice(left, DOCUMENTS_A_READ)):
+            snapshots = self._connection.get(self._captures.document(one) for one in some)
+            found |= {snapshot.id: to_capture(snapshot) for snapshot in snapshots.values()}
+        return found
+
+    def commit(self, lease: Lease, batch: Batch) -> int:
+        return self._committer.commit(lease, batch)
+
+    def list_captures(
+        self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None
+    ) -> Iterator[FailureCapture]:
+        query = queries.after(queries.captures(self._captures, wanted), after)
+        return (to_capture(snapshot) for snapshot in self._pages(query, limit))
+
+    def count_captures(self, wanted: CaptureFilter) -> int:
+        return self._connection.count(queries.captures(self._captures, wanted))
+
+    def list_dead_letters(self, limit: int | None = None) -> Iterator[DeadLetter]:
+        return self._nouns(DeadLetter, queries.dead_letters(self._letters), limit)
+
+    def count_dead_letters(self) -> int:
+        return self._connection.count(queries.dead_letters(self._letters))
+
+    def known_evaluators(self) -> frozenset[str]:
+        found = self._connection.get([self._committer.evaluators])
+        return frozenset(name for snapshot in found.values() for name in snapshot.get(NAMES))
+
+    def erase_trace(self, trace_id: str) -> Erasure:
+        return self._eraser.erase_trace(trace_id)
+
+    def erase_user(self, user_hash: str) -> Erasure:
+        return self._eraser.erase_user(user_hash)
+
+    def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
+        return self._committer.erased_among(self._lease.read(), trace_ids)
+
+    def save_run(self, run: IngestionRun) -> None:
+        batch = self._connection.client.batch()
+        batch.set(self._runs.document(run.run_id), to_document(run))
+        try:
+            self._connection.send(batch)
+        except GoogleAPIError as error:
+            raise self._connection.explained(error) from error
+
+    def list_runs(self, limit: int | None = None) -> Iterator[IngestionRun]:
+        return self._nouns(IngestionRun, queries.runs(self._runs), limit)
+
+    def run(self, run_id: str) -> IngestionRun | None:
+        found = self._connection.get([self._runs.document(run_id)] if can_be_an_id(run_id) else [])
+        return next((to_noun(snapshot, IngestionRun) for snapshot in found.values()), None)
+
+    def _nouns(self, noun: type[Noun], query: Query, limit: int | None) -> Iterator[Noun]:
+        return (to_noun(snapshot, noun) for snapshot in self._pages(query, limit))
+
+    def _pages(self, query: Query, limit: int | None) -> Iterator[Snapshot]:
+        """What the query finds, read in pages of which none asks for more than is still wanted."""
+        left = limit
+        while left is None or left > 0:
+            rows = DOCUMENTS_A_READ if left is None else min(left, DOCUMENTS_A_READ)
+            found = self._connection.find(query.limit(rows))
+            yield from found
+            if len(found) < rows:
+                return
+            query = query.start_after(found[-1])
+            left = None if left is None else left - rows

@@ -1,0 +1,123 @@
+"""The way to Firestore: collections, bounded waiting, and each of its refusals as one clear line.
+
+The client's own retries wait for a minute (facts: platform.md §0, finding 7); here an attempt and all attempts together
+have their own bounds, so that a run or a command learns within seconds that the store is not there.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias, TypeVar
+
+from google.api_core import exceptions as google_errors
+from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import firestore
+from google.cloud.firestore import Client, CollectionReference, DocumentReference, DocumentSnapshot, Query
+
+from evalforge.common.errors import ConfigurationError, EvalForgeError, StoreError
+
+ATTEMPT_SECONDS = 10.0
+PATIENCE_SECONDS = 10.0
+"""How long attempts are repeated; so that the longest wait is an attempt more than this."""
+SECONDS_BEFORE_ANOTHER_ATTEMPT, MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT = 0.1, 2.0
+
+TRANSIENT = (
+    google_errors.ServiceUnavailable,
+    google_errors.DeadlineExceeded,
+    google_errors.InternalServerError,
+    google_errors.Aborted,
+    google_errors.ResourceExhausted,
+)
+_ONCE = Retry(lambda _: False)
+
+Answer = TypeVar("Answer")
+Snapshot: TypeAlias = DocumentSnapshot[Any]
+Found: TypeAlias = dict[str, Snapshot]
+
+
+class Connection:
+    """One database, its collections under a prefix. Safe to share between threads."""
+
+    def __init__(self, project: str, database: str, prefix: str, emulator: str | None, patience_seconds: float) -> None:
+        """`emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself."""
+        self._patience_seconds = patience_seconds
+        self._patiently = Retry(
+            if_exception_type(*TRANSIENT),
+            initial=SECONDS_BEFORE_ANOTHER_ATTEMPT,
+            maximum=MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT,
+            timeout=patience_seconds,
+        )
+        self.name = f"firestore://{project}/{database}"
+        self._project, self._database, self._prefix, self._emulator = project, database, prefix, emulator
+        with self._explaining():
+            self.client = Client(project=project, database=database)
+
+    def close(self) -> None:
+        """Let go of the channel."""
+        self.client.close()  # type: ignore[no-untyped-call]
+
+    def collection(self, name: str) -> CollectionReference:
+        """The collection of that name under the prefix."""
+        return self.client.collection(f"{self._prefix}{name}")
+
+    def get(self, references: Iterable[DocumentReference], fields: Sequence[str] | None = None) -> Found:
+        """What is there of these documents, by path, as they were at one moment; `fields` None means all of each."""
+        wanted = list(references)
+
+        def read() -> list[Snapshot]:
+            return list(self.client.get_all(wanted, fields, retry=_ONCE, timeout=ATTEMPT_SECONDS))
+
+        found = self.ask(read) if wanted else []
+        return {snapshot.reference.path: snapshot for snapshot in found if snapshot.exists}
+
+    def find(self, query: Query) -> list[Snapshot]:
+        """All that the query finds; keep it small with a limit."""
+        return self.ask(lambda: list(query.stream(retry=_ONCE, timeout=ATTEMPT_SECONDS)))
+
+    def count(self, query: Query) -> int:
+        """How many documents the query finds, counted by the server."""
+        counted: Any = query.count()  # the library's types do not know that `get` is a method of it
+        return int(self.ask(lambda: counted.get(retry=_ONCE, timeout=ATTEMPT_SECONDS))[0][0].value)
+
+    def send(self, batch: firestore.WriteBatch) -> None:
+        """Commit. Raises what Firestore says (`google.api_core.exceptions`), for the caller to judge."""
+        self._patiently(lambda: batch.commit(retry=_ONCE, timeout=ATTEMPT_SECONDS))()
+
+    def ask(self, attempt: Callable[[], Answer]) -> Answer:
+        """The answer, after as many attempts as it takes within the bound. Raises StoreError or ConfigurationError."""
+        with self._explaining():
+            return self._patiently(attempt)()
+
+    def explained(self, error: Exception) -> EvalForgeError:
+        """The line for a person. Nothing of the server's own text, which is long and may name documents."""
+        where = f"FIRESTORE_EMULATOR_HOST={self._emulator}" if self._emulator else f"EVALFORGE_STORE={self.name}"
+        create = f"gcloud firestore databases create --project {self._project} --database '{self._database}'"
+        match error:
+            case google_errors.RetryError() | google_errors.ServiceUnavailable() | google_errors.DeadlineExceeded():
+                advice = "start the emulator or unset it" if self._emulator else "check the network, then try again"
+                return StoreError(f"{where}: no answer from Firestore within {self._patience_seconds:g} s; {advice}")
+            case google_errors.Forbidden():
+                return ConfigurationError(
+                    f"{where}: permission denied; check the project's name, and give this account roles/datastore.user"
+                )
+            case google_errors.Unauthenticated() | GoogleAuthError():
+                return ConfigurationError(
+                    f"{where}: there are no usable Google credentials; run gcloud auth application-default login, "
+                    "or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
+                )
+            case google_errors.NotFound():
+                return ConfigurationError(f"{where}: there is no such project or database; create it with: {create}")
+            case google_errors.FailedPrecondition() if "index" in str(error):
+                return ConfigurationError(f"{where}: an index is missing; deploy deploy/firestore.indexes.json")
+            case google_errors.FailedPrecondition():
+                return ConfigurationError(f"{where}: this database is not one in Firestore's native mode; name another")
+            case google_errors.ResourceExhausted():
+                return StoreError(f"{where}: the quota is used up; wait, or raise it in the Google Cloud console")
+        return StoreError(f"{where}: Firestore refused with {type(error).__name__}; nothing more was written")
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except (google_errors.GoogleAPIError, GoogleAuthError) as error:
+            raise self.explained(error) from error

@@ -1,0 +1,114 @@
+"""Nouns as documents: scalars as fields, whatever else as one JSON string each, the schema version in every one.
+
+Native maps and lists refuse legal JSON (nested lists, empty keys, integers above 2^63; facts: platform.md §0,
+finding 8) and cost more to encode, so that the payload and its like are text.
+"""
+
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from evalforge.common.errors import StoreError, StoreNewerThanCode
+from evalforge.models import CAPTURE_SCHEMA_VERSION, FailureCapture
+from evalforge.storage.firestore_connection import Snapshot
+
+SCHEMA_VERSION = "schema_version"
+USER_HASHES = "user_hashes"
+"""Beside a capture's own fields: every user it names, for erasure."""
+BACKLOGS = ("status", "processed")
+"""Fields that no run writes but with a new document."""
+BYTES_A_FIELD = 32
+"""Above what Firestore and its protocol add to a field's name and value."""
+
+Noun = TypeVar("Noun", bound=msgspec.Struct)
+Document = dict[str, Any]
+
+
+def to_document(noun: msgspec.Struct) -> Document:
+    """The fields of any noun's document."""
+    texts = _texts(type(noun))
+    return {SCHEMA_VERSION: CAPTURE_SCHEMA_VERSION} | {
+        name: msgspec.json.encode(value).decode() if name in texts else value
+        for name, value in msgspec.structs.asdict(noun).items()
+    }
+
+
+def capture_document(capture: FailureCapture) -> Document:
+    """A capture's document as it is when new."""
+    new = {"status": "new", "processed": False, USER_HASHES: sorted(capture.user_hashes)}
+    return to_document(capture) | new
+
+
+def to_capture(snapshot: Snapshot) -> FailureCapture:
+    """The capture of a document. Raises StoreNewerThanCode, or StoreError if it cannot be read."""
+    document = _fields(snapshot)
+    status, processed = (document.pop(name, default) for name, default in zip(BACKLOGS, ("new", False), strict=True))
+    try:
+        return FailureCapture.from_stored(_joined(FailureCapture, document), status=status, processed=processed)
+    except (msgspec.MsgspecError, AttributeError, TypeError) as error:
+        raise _unreadable(snapshot) from error
+
+
+def to_noun(snapshot: Snapshot, noun: type[Noun]) -> Noun:
+    """The noun of a document; the same for what is not a capture."""
+    try:
+        return msgspec.json.decode(_joined(noun, _fields(snapshot)), type=noun)
+    except (msgspec.MsgspecError, AttributeError, TypeError) as error:
+        raise _unreadable(snapshot) from error
+
+
+def refuse_newer(snapshot: Snapshot) -> None:
+    """Raises StoreNewerThanCode for a document that a later version of EvalForge wrote."""
+    version = snapshot.get(SCHEMA_VERSION) if SCHEMA_VERSION in (snapshot.to_dict() or {}) else CAPTURE_SCHEMA_VERSION
+    if version > CAPTURE_SCHEMA_VERSION:
+        raise StoreNewerThanCode(
+            f"the document {snapshot.reference.path} has schema version {version} and this EvalForge knows "
+            f"{CAPTURE_SCHEMA_VERSION}: upgrade EvalForge; nothing was changed"
+        )
+
+
+def size_of(document: Document) -> int:
+    """Bytes that the document takes in a commit, rather too many than too few."""
+    return sum(len(name) + BYTES_A_FIELD + _length(value) for name, value in document.items())
+
+
+def _fields(snapshot: Snapshot) -> Document:
+    refuse_newer(snapshot)
+    return snapshot.to_dict() or {}
+
+
+def _joined(noun: type[msgspec.Struct], document: Document) -> bytes:
+    """The noun's JSON, its texts put in as they are."""
+    texts = _texts(noun)
+    return msgspec.json.encode(
+        {
+            name: msgspec.Raw(document[name].encode()) if name in texts else document[name]
+            for name in noun.__struct_fields__
+            if name in document
+        }
+    )
+
+
+def _unreadable(snapshot: Snapshot) -> StoreError:
+    return StoreError(f"the document {snapshot.reference.path} cannot be read: it is not what EvalForge wrote")
+
+
+@cache
+def _texts(noun: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields that are no scalars."""
+    hints = get_type_hints(noun)
+    return frozenset(name for name in noun.__struct_fields__ if not _is_scalar(hints[name]))
+
+
+def _is_scalar(hint: Any) -> bool:
+    if get_origin(hint) in (Union, UnionType):
+        return all(_is_scalar(part) for part in get_args(hint))
+    return get_origin(hint) is Literal or hint in (str, int, float, bool, type(None))
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    return sum(_length(part) + BYTES_A_FIELD for part in value) if isinstance(value, list) else 0

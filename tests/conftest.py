@@ -1,0 +1,63 @@
+"""The Firestore emulator for the tests that need it: one for each worker, started with the first of them.
+
+Where none can be started they are skipped with one loud line; under CI=true they fail, and so does a session in which
+none of them ran.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from helpers.firestore_emulator import NoEmulator, running_emulator
+
+IN_CI = os.environ.get("CI") == "true"
+MARK = "firestore"
+_ran: set[str] = set()
+_skipped: set[str] = set()
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator() -> Iterator[str]:
+    """`host:port` of the emulator; the environment names it too, which is how the client finds it."""
+    started = running_emulator()
+    try:
+        host = started.__enter__()
+    except NoEmulator as error:
+        (pytest.fail if IN_CI else pytest.skip)(f"no Firestore emulator can be started: {error}")
+    try:
+        yield host
+    finally:
+        started.__exit__(None, None, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{MARK}: runs against the real Firestore emulator")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        store = getattr(getattr(item, "callspec", None), "params", {}).get("open_store")
+        if "firestore_emulator" in getattr(item, "fixturenames", ()) or store == MARK:
+            item.add_marker(MARK)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if MARK in report.keywords:
+        if report.skipped:
+            _skipped.add(report.nodeid)
+        elif report.when == "call":
+            _ran.add(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    at_the_top = not hasattr(session.config, "workerinput")
+    if IN_CI and at_the_top and not _ran and not session.config.option.collectonly:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _skipped:
+        why = f"{len(_skipped)} FIRESTORE TESTS DID NOT RUN: no emulator can be started here"
+        terminalreporter.write_line(why, red=True, bold=True)
+    terminalreporter.write_line(f"firestore tests run: {len(_ran)}")
