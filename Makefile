@@ -18,7 +18,7 @@ check: .venv/.dev
 	$(BIN)/lint-imports
 
 bench: .venv/.dev
-	$(BIN)/python -m benchmarks
+	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 contracts: .venv/.dev
 	$(BIN)/python -m scripts.contracts

@@ -11,6 +11,7 @@ import msgspec
 from google.api_core.exceptions import GoogleAPIError, InvalidArgument
 from google.cloud import firestore
 from google.cloud.firestore import DocumentReference
+from google.cloud.firestore_v1.types import Write
 
 from evalforge.models import DeadLetter, FailureCapture, Lease
 from evalforge.ports import Batch
@@ -23,6 +24,7 @@ from evalforge.storage.firestore_documents import (
     refuse_newer,
     size_of,
     to_document,
+    to_write,
 )
 from evalforge.storage.firestore_lease import FIELDS, MOST_ATTEMPTS, MOVED_ON, LeaseDocument
 from evalforge.storage.ids import can_be_an_id
@@ -84,14 +86,12 @@ class Committer:
             writes = self._writes(held, seen, items)
             batch = self._connection.client.batch()
             self._lease.fence(batch, held)
-            for item in writes:
-                _put(batch, item, exists=item.reference.path in seen)
             unknown = evaluators - self._names(seen)
             if unknown:
                 batch.set(self.evaluators, {NAMES: firestore.ArrayUnion(sorted(unknown))}, merge=True)
             try:
                 if writes or unknown:
-                    self._connection.send(batch)
+                    self._connection.send(batch, (self._write(item, seen) for item in writes))
             except MOVED_ON:
                 continue
             except InvalidArgument as error:
@@ -115,6 +115,12 @@ class Committer:
             if item.noun.trace_id not in erased
             and not (isinstance(item.noun, DeadLetter) and item.reference.path in seen)
         ]
+
+    def _write(self, item: Item, seen: Found) -> Write:
+        exists = item.reference.path in seen
+        left_alone = BACKLOGS if exists else ()
+        fields = {name: value for name, value in item.document.items() if name not in left_alone}
+        return to_write(self._connection.path_of(item.reference), fields, exists=exists)
 
     def _refused(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = frozenset()) -> int:
         """Halve until the document that is refused stands alone; of that, a dead letter."""
@@ -157,10 +163,3 @@ def parted(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 def _item(noun: FailureCapture | DeadLetter, reference: DocumentReference, document: Document) -> Item:
     return Item(noun, reference, document, size_of(document) + len(reference.path))
-
-
-def _put(batch: firestore.WriteBatch, item: Item, *, exists: bool) -> None:
-    if exists:
-        batch.update(item.reference, {name: value for name, value in item.document.items() if name not in BACKLOGS})
-    else:
-        batch.create(item.reference, item.document)

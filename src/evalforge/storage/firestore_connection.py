@@ -11,8 +11,15 @@ from typing import Any, TypeAlias, TypeVar
 from google.api_core import exceptions as google_errors
 from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
-from google.cloud import firestore
-from google.cloud.firestore import Client, CollectionReference, DocumentReference, DocumentSnapshot, Query
+from google.cloud.firestore import (
+    Client,
+    CollectionReference,
+    DocumentReference,
+    DocumentSnapshot,
+    Query,
+    WriteBatch,
+)
+from google.cloud.firestore_v1.types import Write
 
 from evalforge.common.errors import ConfigurationError, EvalForgeError, StoreError
 
@@ -60,6 +67,10 @@ class Connection:
         """The collection of that name under the prefix."""
         return self.client.collection(f"{self._prefix}{name}")
 
+    def path_of(self, reference: DocumentReference) -> str:
+        """The document's path from the project on, as the protocol has it."""
+        return f"projects/{self._project}/databases/{self._database}/documents/{reference.path}"
+
     def get(self, references: Iterable[DocumentReference], fields: Sequence[str] | None = None) -> Found:
         """What is there of these documents, by path, as they were at one moment; `fields` None means all of each."""
         wanted = list(references)
@@ -79,8 +90,9 @@ class Connection:
         counted: Any = query.count()  # the library's types do not know that `get` is a method of it
         return int(self.ask(lambda: counted.get(retry=_ONCE, timeout=ATTEMPT_SECONDS))[0][0].value)
 
-    def send(self, batch: firestore.WriteBatch) -> None:
-        """Commit. Raises what Firestore says (`google.api_core.exceptions`), for the caller to judge."""
+    def send(self, batch: WriteBatch, writes: Iterable[Write] = ()) -> None:
+        """Commit, with these writes besides. Raises `google.api_core.exceptions` as they are, for the caller."""
+        batch._add_write_pbs(list(writes))  # noqa: SLF001 - the one way in for writes that are encoded already
         self._patiently(lambda: batch.commit(retry=_ONCE, timeout=ATTEMPT_SECONDS))()
 
     def ask(self, attempt: Callable[[], Answer]) -> Answer:

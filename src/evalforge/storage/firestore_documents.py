@@ -6,9 +6,11 @@ finding 8) and cost more to encode, so that the payload and its like are text.
 
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
+from google.cloud.firestore_v1.types import Write
+from google.protobuf.struct_pb2 import NULL_VALUE
 
 from evalforge.common.errors import StoreError, StoreNewerThanCode
 from evalforge.models import CAPTURE_SCHEMA_VERSION, FailureCapture
@@ -69,6 +71,22 @@ def refuse_newer(snapshot: Snapshot) -> None:
         )
 
 
+def to_write(path: str, document: Document, *, exists: bool) -> Write:
+    """The creation of a document, or the update of these fields of one that is there; refused if it is otherwise.
+
+    Fills the protocol buffer itself: the client's own encoder wraps each value twice, and a document takes it four
+    times as long (`benchmarks.firestore_speed`).
+    """
+    write = Write.pb(Write())
+    write.update.name = path
+    for name, value in document.items():
+        _fill(write.update.fields[name], value)
+    write.current_document.exists = exists
+    if exists:
+        write.update_mask.field_paths.extend(document)
+    return cast("Write", Write.wrap(write))
+
+
 def size_of(document: Document) -> int:
     """Bytes that the document takes in a commit, rather too many than too few."""
     return sum(len(name) + BYTES_A_FIELD + _length(value) for name, value in document.items())
@@ -106,6 +124,24 @@ def _is_scalar(hint: Any) -> bool:
     if get_origin(hint) in (Union, UnionType):
         return all(_is_scalar(part) for part in get_args(hint))
     return get_origin(hint) is Literal or hint in (str, int, float, bool, type(None))
+
+
+def _fill(field: Any, value: Any) -> None:
+    match value:
+        case None:
+            field.null_value = NULL_VALUE
+        case str():
+            field.string_value = value
+        case bool():
+            field.boolean_value = value
+        case int():
+            field.integer_value = value
+        case float():
+            field.double_value = value
+        case _:
+            field.array_value.SetInParent()
+            for part in value:
+                _fill(field.array_value.values.add(), part)
 
 
 def _length(value: Any) -> int:
