@@ -38,7 +38,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.~$}])/(?:work|root|home|Users|tmp|mnt|privat
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-SETTING = re.compile(r"\b(?:EVALFORGE|DD|DATADOG)_[A-Z][A-Z_]*[A-Z]\b")
+SETTING = re.compile(r"\b(?:EVALFORGE|DD|DATADOG|FIRESTORE)_[A-Z][A-Z_]*[A-Z]\b")
 TEST_NAME = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 COMMAND = re.compile(r"(?:^|[\s/])evalforge((?: .*)?)$")
 
@@ -195,7 +195,7 @@ def shown(default: object) -> str:
 
 
 def test_the_readme_names_every_twin_and_alias() -> None:
-    missing = known_settings() - set(SETTING.findall(text_of(README))) - {"K_SERVICE"}
+    missing = known_settings() - set(SETTING.findall(text_of(README))) - {"K_SERVICE", "PORT"}
     assert missing == set()
 
 
