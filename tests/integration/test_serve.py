@@ -136,7 +136,9 @@ def test_a_caller_that_leaves_does_not_stop_the_run(store: Path) -> None:
 def test_a_caller_that_leaves_before_its_body_is_whole_starts_nothing(store: Path) -> None:
     with FakeDatadog() as server, serving(environment(store, server.url)) as served:
         with socket.create_connection(("127.0.0.1", served.port)) as raw:
-            raw.sendall(b"POST /ingestion/run-once HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n{")
+            head = b"POST /ingestion/run-once HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            raw.sendall(head + b"Content-Length: 20\r\n\r\n{}")
+        time.sleep(0.3)
         assert served.ask("GET", "/health")[1]["status"] == "never_run"
         assert server.requests == []
 

@@ -26,7 +26,7 @@ def problem(status: int, detail: str, request_id: str) -> Problem:
         type="about:blank",
         title=phrase(status),
         status=status,
-        detail=detail.encode("utf-8", "replace").decode(),
+        detail=detail,
         instance=f"urn:evalforge:request:{request_id}",
     )
 
