@@ -44,6 +44,7 @@ def main() -> None:
             "severity": "severity=medium",
             "rare": "service=rare-api",
             "none": "service=nobody",
+            "no_such_type": "type=toxicity",
             "since": f"type=llm_error&since={moment_of(CAPTURES // 2)}",
         }
         with serving(store) as port:

@@ -12,7 +12,8 @@ LOOPBACK = "127.0.0.1"
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """The bound socket. Raises OSError for a taken port or an address that is not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # Told that it is TCP, asyncio turns Nagle's algorithm off, which would hold small answers back for 40 ms.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         yield listener

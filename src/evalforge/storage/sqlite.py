@@ -34,7 +34,7 @@ CONDITIONS = {
     "status": "status = :status",
     "trace_id": "last_failed_at <= :last_failed_at AND (last_failed_at < :last_failed_at OR trace_id > :trace_id)",
 }
-"""By the name of what narrows; all are answered from the index `captures_newest_first`."""
+"""By the name of what narrows; all are answered from the indexes of schema 2."""
 
 SELECT_PAGE = """
 SELECT status, processed, document, last_failed_at, trace_id FROM captures
