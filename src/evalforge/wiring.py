@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, SystemClock, random_suffix
-from evalforge.common.config import FirestoreDatabase, Settings, data_folder
+from evalforge.common.config import FirestoreDatabase, Settings, data_folder, silence_grpc
 from evalforge.common.errors import ConfigurationError, StoreError
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
@@ -218,6 +218,7 @@ def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Cl
 
 
 def _firestore(settings: Settings, place: FirestoreDatabase) -> CaptureStore:
+    silence_grpc()
     try:
         from evalforge.storage.firestore import FirestoreStore
     except ImportError as error:

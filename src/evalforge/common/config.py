@@ -17,6 +17,8 @@ SECRETS = ("DD_API_KEY", "DD_APP_KEY", "EVALFORGE_HASH_KEY")
 SECRET_MANAGER_NAME = re.compile(r"projects/[^/]+/secrets/[^/]+/versions/[^/]+\Z")
 OTHER_NAMES = {"DATADOG_API_KEY": "DD_API_KEY", "DATADOG_APP_KEY": "DD_APP_KEY", "DATADOG_SITE": "DD_SITE"}
 """Names of Datadog's own tools that mean the same."""
+READ_AS_IT_IS = "FIRESTORE_EMULATOR_HOST"
+"""Google's client reads it too, and takes a blank one for an address."""
 FIRESTORE = re.compile(
     r"(?P<project>(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9])"
     r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
@@ -232,6 +234,14 @@ def data_folder() -> Path:
         ) from None
 
 
+def silence_grpc() -> None:
+    """Keep gRPC's own lines off stderr, which holds log lines and messages; what fails is told by errors anyway.
+
+    Its core reads GRPC_VERBOSITY when it is loaded. Whoever sets it is obeyed.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
 def variable(field: str) -> str:
     """The environment variable of a field of Settings."""
     return str(Settings.model_fields[field].alias)
@@ -249,7 +259,9 @@ def _gathered(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in environ.items():
         ours = OTHER_NAMES.get(name, name)
-        if ours in known and value.strip() and (ours == name or ours not in environ):
+        if name == READ_AS_IT_IS:
+            found[name] = value
+        elif ours in known and value.strip() and (ours == name or ours not in environ):
             found[ours] = value.strip()
     for secret in SECRETS:
         path = environ.get(f"{secret}_FILE")

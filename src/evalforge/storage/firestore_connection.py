@@ -102,7 +102,8 @@ class Connection:
 
     def explained(self, error: Exception) -> EvalForgeError:
         """The line for a person. Nothing of the server's own text, which is long and may name documents."""
-        where = f"FIRESTORE_EMULATOR_HOST={self._emulator}" if self._emulator else f"EVALFORGE_STORE={self.name}"
+        emulated = f"FIRESTORE_EMULATOR_HOST={self._emulator} ({self.name})"
+        where = emulated if self._emulator else f"EVALFORGE_STORE={self.name}"
         create = f"gcloud firestore databases create --project {self._project} --database '{self._database}'"
         match error:
             case google_errors.RetryError() | google_errors.ServiceUnavailable() | google_errors.DeadlineExceeded():
