@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench contracts lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
@@ -19,6 +19,9 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
+
+contracts: .venv/.dev
+	$(BIN)/python -m scripts.contracts
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EvalForge needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3")'

@@ -16,6 +16,7 @@ class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
     service: str | None = None
     type: str | None = None
     severity: str | None = None
+    status: str | None = None
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,16 +2,16 @@
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, SystemClock, random_suffix
 from evalforge.common.config import FirestoreDatabase, Settings, data_folder, silence_grpc
-from evalforge.common.errors import ConfigurationError
+from evalforge.common.errors import ConfigurationError, StoreError
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
@@ -27,6 +27,9 @@ from evalforge.ingestion.searches import SearchPlan
 from evalforge.models import IngestionRun, RulesCheck
 from evalforge.ports import CaptureStore
 from evalforge.storage.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 Stop = Callable[[], bool]
 
@@ -109,6 +112,50 @@ def capture(
             ).run()
     finally:
         store.close()
+
+
+def service(
+    settings: Settings, log_stream: IO[bytes], stop: Stop, clock: Clock, hosts: Collection[str] | None
+) -> "FastAPI":
+    """The HTTP service. Raises ConfigurationError or StoreError where settings or the store cannot be used at all.
+
+    Keys are not asked for before a run: a service may be there to read the store alone.
+    """
+    from evalforge.app import create_app
+
+    rules_in_force(settings)
+    _scope(settings)
+    opened = open_store(settings)
+    if settings.firestore is None:
+        opened.close()
+
+    def run(*, lookback_hours: float | None, quality_threshold: float | None) -> IngestionRun:
+        given = {"lookback_hours": lookback_hours, "quality_threshold": quality_threshold}
+        changed = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+        return capture(changed, log_stream, lambda *_: None, stop, clock)
+
+    @contextmanager
+    def stores() -> Iterator[CaptureStore]:
+        """A file is opened for each request, which takes less than a millisecond; a channel to Firestore is kept."""
+        try:
+            if settings.firestore is None:
+                with closing(open_store(settings)) as store:
+                    yield store
+            else:
+                yield opened
+        except ConfigurationError as error:  # the settings were good when the service began
+            raise StoreError(str(error)) from error
+
+    return create_app(
+        run=run,
+        stores=stores,
+        clock=clock,
+        log=json_logger(log_stream, clock),
+        new_id=random_suffix,
+        lookback_hours=settings.lookback_hours,
+        longest_run_seconds=settings.deadline_seconds + settings.lease_seconds,
+        hosts=hosts,
+    )
 
 
 def check(

@@ -195,7 +195,7 @@ def shown(default: object) -> str:
 
 
 def test_the_readme_names_every_twin_and_alias() -> None:
-    missing = known_settings() - set(SETTING.findall(text_of(README))) - {"K_SERVICE"}
+    missing = known_settings() - set(SETTING.findall(text_of(README))) - {"K_SERVICE", "PORT"}
     assert missing == set()
 
 

@@ -41,8 +41,8 @@ def made_queries() -> Iterator[Any]:
     """Every query in every shape, as protocol buffers."""
     client = Client(project="project", credentials=AnonymousCredentials())
     captures, letters = client.collection(f"{PREFIX}raw_traces"), client.collection(f"{PREFIX}dead_letters")
-    for since, service, type_, severity in product((None, "x"), repeat=4):
-        wanted = CaptureFilter(since=since, service=service, type=type_, severity=severity)
+    for since, service, type_, severity, status in product((None, "x"), repeat=5):
+        wanted = CaptureFilter(since=since, service=service, type=type_, severity=severity, status=status)
         for place in (None, Position(last_failed_at="x", trace_id="1")):
             yield queries.after(queries.captures(captures, wanted), place)
     yield queries.of_user(captures, "u1_x")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from evalforge import __version__
-from evalforge.cli import capture, demo, erase, rules, sanitize, stored
+from evalforge.cli import capture, demo, erase, rules, sanitize, serve, stored
 
 WIDTH = {"max_content_width": 100}
 
@@ -46,4 +46,5 @@ app.add_typer(stored.dead_letters, name="dead-letters")
 app.command("erase", short_help="Remove a trace, or all traces of a user, for good.")(erase.erase)
 app.command("rules", short_help="Show the failure rules, or try changed ones on a window.")(rules.rules)
 app.command("sanitize", short_help="See what the sanitiser makes of spans.")(sanitize.sanitize)
+app.command("serve", short_help="Serve captures and runs over HTTP.")(serve.serve)
 app.command("sandbox", short_help="Run a local stand-in for Datadog.")(demo.sandbox)

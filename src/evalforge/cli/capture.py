@@ -44,10 +44,11 @@ def hours(lookback: str | None) -> float | None:
     """The flag's hours, checked here so that the message names the flag."""
     from evalforge.common.config import MAX_LOOKBACK_HOURS
     from evalforge.common.errors import ConfigurationError
+    from evalforge.common.times import duration
 
     if lookback is None:
         return None
-    found = terminal.duration(lookback, "--lookback").total_seconds() / 3600
+    found = duration(lookback, "--lookback").total_seconds() / 3600
     if found > MAX_LOOKBACK_HOURS:
         raise ConfigurationError(f"--lookback={lookback}: at most 72h can be read back")
     return found

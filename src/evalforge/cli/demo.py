@@ -10,7 +10,6 @@ import typer
 
 from evalforge.cli import terminal
 
-DEFAULT_PORT, HIGHEST_PORT = 8_126, 65_535
 SANDBOX_KEY = "only-for-the-sandbox-and-no-secret"
 """The same each time, so that a second capture from the sandbox finds the same users."""
 REAL_ACCOUNT = """
@@ -23,9 +22,7 @@ Point it at your own account:
 
 
 def sandbox(
-    port: Annotated[str, typer.Option(metavar="PORT", help="The port on 127.0.0.1; 0 takes a free one.")] = str(
-        DEFAULT_PORT
-    ),
+    port: Annotated[str, typer.Option(metavar="PORT", help="The port on 127.0.0.1; 0 takes a free one.")] = "8126",
     demo: Annotated[bool, typer.Option("--demo", help="Begin with the recorded day of the demo.")] = False,
 ) -> None:
     """Run a local stand-in for Datadog: what ddtrace sends to it, EvalForge reads from it.
@@ -37,7 +34,7 @@ def sandbox(
 
     try:
         serve(
-            port=terminal.whole(port, "--port", 0, HIGHEST_PORT) or 0,
+            port=terminal.whole(port, "--port", 0, terminal.HIGHEST_PORT) or 0,
             on_started=lambda bound: _welcome(bound.url, demo=demo),
         )
     except OSError as error:

@@ -50,12 +50,13 @@ def list_captures(
     """List captures, newest failure first."""
     from evalforge.cli import tables
     from evalforge.common.clock import SystemClock, timestamp
+    from evalforge.common.times import moment
     from evalforge.models import FAILURE_TYPES, SEVERITIES
     from evalforge.ports import CaptureFilter
 
     _one_of("--type", type, FAILURE_TYPES)
     _one_of("--severity", severity, SEVERITIES)
-    start = timestamp(terminal.moment(since, "--since", SystemClock().now())) if since is not None else None
+    start = timestamp(moment(since, "--since", SystemClock().now())) if since is not None else None
     wanted = CaptureFilter(since=start, service=service, type=type, severity=severity)
     with _store() as (store, settings):
         if _as_json(format):

@@ -1,14 +1,12 @@
-"""What every command shares of the terminal: is a person looking, progress, signals, durations, JSON lines."""
+"""What every command shares of the terminal: is a person looking, progress, signals, JSON lines."""
 
 import os
-import re
 import shutil
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -17,9 +15,8 @@ import msgspec
 
 from evalforge.common.errors import ConfigurationError
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhd])\Z")
 WIDEST, WIDTH_IN_A_PIPE = 1_000, 200
+HIGHEST_PORT = 65_535
 
 
 def out_is_terminal() -> bool:
@@ -55,6 +52,11 @@ def print_json(noun: Any) -> None:
     sys.stdout.buffer.flush()
 
 
+def error_stream() -> IO[bytes]:
+    """Where log lines go."""
+    return sys.stderr.buffer
+
+
 def note(text: str) -> None:
     """A line for the person, apart from the data."""
     print(text, file=sys.stderr)
@@ -78,27 +80,6 @@ def show_list(table: Any) -> None:
     screen = console()
     screen.width = max(screen.width, needed)
     screen.print(table)
-
-
-def duration(text: str, flag: str) -> timedelta:
-    """`90m`, `24h`, `3d`. Raises ConfigurationError naming the flag."""
-    found = DURATION.match(text.strip())
-    if found is None or float(found[1]) == 0:
-        raise ConfigurationError(f"{flag}={text}: accepted is a time such as 90m, 24h or 3d")
-    return timedelta(**{UNITS[found[2]]: float(found[1])})
-
-
-def moment(text: str, flag: str, now: datetime) -> datetime:
-    """An ISO 8601 time with a zone, or a duration before now. Raises ConfigurationError naming the flag."""
-    if DURATION.match(text.strip()):
-        return now - duration(text, flag)
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        raise ConfigurationError(f"{flag}={text}: accepted is 24h, 7d or a time with its zone, 2026-11-23T10:00:00Z")
-    return parsed.astimezone(UTC)
 
 
 def whole(text: str | None, flag: str, lowest: int, highest: int) -> int | None:

@@ -11,6 +11,7 @@ from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from evalforge.common.errors import ConfigurationError
+from evalforge.common.listening import is_loopback
 
 SECRETS = ("DD_API_KEY", "DD_APP_KEY", "EVALFORGE_HASH_KEY")
 SECRET_MANAGER_NAME = re.compile(r"projects/[^/]+/secrets/[^/]+/versions/[^/]+\Z")
@@ -141,6 +142,12 @@ class Settings(BaseModel):
     )
     lease_seconds: Positive = Field(120.0, alias="EVALFORGE_LEASE_SECONDS", description="a number of seconds above 0")
     scan: Literal["failures", "all"] = Field("failures", alias="EVALFORGE_SCAN", description="failures or all")
+    auth: Literal["none", "cloud-run"] | None = Field(
+        None, alias="EVALFORGE_AUTH", description="none or cloud-run (oidc comes with a later version)"
+    )
+    port: int = Field(
+        8080, alias="PORT", ge=0, le=HIGHEST_PORT, description="a whole number from 0 to 65535; set by Cloud Run"
+    )
     on_cloud_run: bool = Field(default=False, alias="K_SERVICE", description="set by Cloud Run")
 
     @property
@@ -178,6 +185,19 @@ class Settings(BaseModel):
     def store_name(self) -> str:
         """The store as messages name it."""
         return f"firestore://{'/'.join(self.firestore)}" if self.firestore else str(self.store_path)
+
+    def may_listen(self, host: str) -> None:
+        """Raises ConfigurationError where others could connect to `host` and it was not said who may call."""
+        if self.auth == "cloud-run" and not self.on_cloud_run:
+            raise ConfigurationError(
+                "EVALFORGE_AUTH=cloud-run: Cloud Run checks callers only on Cloud Run, and K_SERVICE is not set; "
+                "listen on 127.0.0.1 instead"
+            )
+        if self.auth is None and not is_loopback(host):
+            raise ConfigurationError(
+                f"--host={host} can be reached from other machines: set EVALFORGE_AUTH=cloud-run where Cloud Run "
+                "checks callers, or EVALFORGE_AUTH=none if whoever can connect may read captures and start runs"
+            )
 
     def required(self, *fields: str) -> None:
         """Raises ConfigurationError naming the first of these fields that is not set."""
@@ -254,6 +274,8 @@ def _gathered(environ: Mapping[str, str]) -> dict[str, Any]:
             )
     if "K_SERVICE" in found:
         found["K_SERVICE"] = True
+    else:
+        found.pop("PORT", None)  # elsewhere it is some other program's
     return found
 
 

@@ -11,11 +11,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 
 from evalforge.common.clock import Clock
+from evalforge.common.listening import LOOPBACK, listening, url_of
 from evalforge.sandbox import agent_api, control_api, export_api
 from evalforge.sandbox.settings import SandboxSettings
 from evalforge.sandbox.state import Sandbox
 
-LOOPBACK = "127.0.0.1"
 START_SECONDS, STOP_SECONDS = 10.0, 5.0
 
 
@@ -42,8 +42,8 @@ def serve(
 ) -> None:
     """Serve until interrupted; `on_started` is called once requests are answered. Raises OSError for a taken port."""
     sandbox = Sandbox(settings, clock)
-    with _listening(host, port) as listener:
-        bound = RunningSandbox(_url(listener), sandbox)
+    with listening(host, port) as listener:
+        bound = RunningSandbox(url_of(listener), sandbox)
         with suppress(KeyboardInterrupt):
             _Server(_config(sandbox), lambda: on_started(bound)).run(sockets=[listener])
 
@@ -59,14 +59,14 @@ def running(settings: SandboxSettings | None = None, clock: Clock | None = None)
 def serving(sandbox: Sandbox) -> Iterator[RunningSandbox]:
     """The same for a sandbox that is there already."""
     started = threading.Event()
-    with _listening(LOOPBACK, 0) as listener:
+    with listening(LOOPBACK, 0) as listener:
         server = _Server(_config(sandbox), started.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox")
         thread.start()
         try:
             if not started.wait(START_SECONDS):
                 raise RuntimeError(f"the sandbox did not start within {START_SECONDS:g} s")
-            yield RunningSandbox(_url(listener), sandbox)
+            yield RunningSandbox(url_of(listener), sandbox)
         finally:
             server.should_exit = True
             thread.join(STOP_SECONDS)
@@ -94,17 +94,3 @@ def _config(sandbox: Sandbox) -> uvicorn.Config:
         ws="none",
         timeout_graceful_shutdown=1,
     )
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        yield listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

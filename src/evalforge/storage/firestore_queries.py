@@ -5,7 +5,7 @@ from google.cloud.firestore import CollectionReference, FieldFilter, Query
 from evalforge.ports import CaptureFilter, Position
 from evalforge.storage.firestore_documents import USER_HASHES
 
-EQUALITIES = {"service": "service_name", "type": "failure_type", "severity": "severity"}
+EQUALITIES = {"service": "service_name", "type": "failure_type", "severity": "severity", "status": "status"}
 
 
 def captures(collection: CollectionReference, wanted: CaptureFilter) -> Query:

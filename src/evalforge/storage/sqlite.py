@@ -31,9 +31,10 @@ CONDITIONS = {
     "service": "service_name = :service",
     "type": "failure_type = :type",
     "severity": "severity = :severity",
+    "status": "status = :status",
     "trace_id": "last_failed_at <= :last_failed_at AND (last_failed_at < :last_failed_at OR trace_id > :trace_id)",
 }
-"""By the name of what narrows; all are answered from the index `captures_newest_first`."""
+"""By the name of what narrows; all are answered from the indexes of schema 2."""
 
 SELECT_PAGE = """
 SELECT status, processed, document, last_failed_at, trace_id FROM captures
@@ -117,7 +118,8 @@ class SqliteStore:
             query = f"{SELECT_PAGE.format(condition=condition)} LIMIT {rows}"
             with self._reading() as connection:
                 found = connection.execute(query, values).fetchall()
-            yield from (_capture(*row[:3]) for row in found)
+                captures = [_capture(*row[:3]) for row in found]
+            yield from captures
             if len(found) < rows:
                 return
             after = Position(last_failed_at=found[-1][3], trace_id=found[-1][4])
@@ -180,7 +182,7 @@ class SqliteStore:
         query = f"SELECT document FROM {source} LIMIT ?"  # noqa: S608
         with self._reading() as connection:
             rows = connection.execute(query, (-1 if limit is None else limit,)).fetchall()
-        return (msgspec.json.decode(document, type=noun) for (document,) in rows)
+            return iter([msgspec.json.decode(document, type=noun) for (document,) in rows])
 
     def _forget(self) -> None:
         """Empty the write-ahead log, so that what was erased is gone from the disk too (waits for readers, briefly)."""

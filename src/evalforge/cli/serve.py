@@ -1,0 +1,90 @@
+"""`evalforge serve`: the HTTP service."""
+
+import os
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evalforge.cli import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GRACE_SECONDS, LAST_MOMENT_SECONDS = 6, 7.5
+"""Cloud Run kills ten seconds after SIGTERM: requests get the first, then the process ends whatever hangs."""
+
+
+def serve(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        str | None,
+        typer.Option(metavar="PORT", help="The port; 0 takes a free one. Default: 8080, or PORT on Cloud Run."),
+    ] = None,
+) -> int:
+    """Serve over HTTP: start runs, read captures, ask for the service's health.
+
+    Listens on 127.0.0.1 unless told otherwise; beyond this machine only with EVALFORGE_AUTH. A run needs what capture
+    needs. Stop it with Ctrl-C or SIGTERM: a run at work commits, gives its lease back and is answered as partial.
+    """
+    from evalforge import wiring
+    from evalforge.common.clock import SystemClock
+    from evalforge.common.config import read_settings, unknown_names
+    from evalforge.common.errors import ConfigurationError
+    from evalforge.common.listening import is_loopback, listening, url_of
+    from evalforge.common.logging import json_logger
+
+    settings = read_settings(port=terminal.whole(port, "--port", 0, terminal.HIGHEST_PORT))
+    settings.may_listen(host)
+    stop, stream = threading.Event(), terminal.error_stream()
+    clock = SystemClock(stop)
+    log = json_logger(stream, clock)
+    hosts = {"localhost", f"[{host}]" if ":" in host else host} if is_loopback(host) else None
+    with ExitStack() as stack:
+        try:
+            listener = stack.enter_context(listening(host, settings.port))
+        except OSError as error:
+            address = f"--host={host} --port={settings.port}"
+            raise ConfigurationError(f"{address}: cannot listen there: {error.strerror}") from None
+        app = wiring.service(settings, stream, stop.is_set, clock, hosts)
+        for name in unknown_names():
+            log.warning("setting ignored", name=name)
+        url = url_of(listener)
+        make_server(app, stop, lambda: log.info("listening", url=url, auth=settings.auth)).run(sockets=[listener])
+    log.info("stopped")
+    return 0
+
+
+def make_server(app: Any, stop: threading.Event, on_started: "Callable[[], None]") -> Any:
+    """A uvicorn server that sets `stop` on SIGTERM and Ctrl-C: it waits for sync handlers and ends none by itself."""
+    import socket
+
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            on_started()
+
+        def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - the signature is uvicorn's
+            self.force_exit = self.should_exit
+            self.should_exit = True
+            stop.set()
+            last_moment = threading.Timer(LAST_MOMENT_SECONDS, os._exit, (1,))
+            last_moment.daemon = True
+            last_moment.start()
+
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return Server(config)
