@@ -84,11 +84,18 @@ def capture_details(one: FailureCapture) -> list[Table]:
             ("User, session", f"{one.user_hash or UNKNOWN}, {one.session_hash or UNKNOWN}"),
             ("Signature", one.signature),
             ("Spans kept", f"{len(one.trace_payload.spans)}{' (cut to the caps)' if one.truncated else ''}"),
+            ("Context", context(one)),
             ("Redaction", f"policy {one.redaction.policy}: {redaction or 'nothing to redact'}"),
             ("In Datadog", one.datadog_url),
         ]
     )
     return [facts, signals_table(one.signals)]
+
+
+def context(one: FailureCapture) -> str:
+    """How much of the root and of the parents of the failing spans is there, and why not more."""
+    why = "" if one.context_reason is None else f", the rest was {one.context_reason.replace('_', ' ')}"
+    return f"{one.context_state}: {len(one.trace_payload.context)} spans{why}"
 
 
 def signals_table(signals: Iterable[Signal]) -> Table:
@@ -126,6 +133,7 @@ def run_report(run: IngestionRun) -> Table:
             "Captures",
             f"{tally.captures_created} created, {tally.captures_updated} updated, {tally.captures_unchanged} unchanged",
         ),
+        ("Context", f"{tally.context_calls} calls, {tally.context_spans} spans read"),
         ("Dead letters", f"{tally.dead_letters} ({tally.dead_letters_new} new)"),
         ("Evaluators", asked or "none asked for by name"),
         ("Cost", f"{run.estimated_cost_usd:.2f} USD (an embedded store and Datadog's search cost nothing a call)"),

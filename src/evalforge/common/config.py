@@ -101,6 +101,7 @@ class Settings(BaseModel):
     )
     lease_seconds: Positive = Field(120.0, alias="EVALFORGE_LEASE_SECONDS", description="a number of seconds above 0")
     scan: Literal["failures", "all"] = Field("failures", alias="EVALFORGE_SCAN", description="failures or all")
+    context: Literal["chain", "none"] = Field("chain", alias="EVALFORGE_CONTEXT", description="chain or none")
     on_cloud_run: bool = Field(default=False, alias="K_SERVICE", description="set by Cloud Run")
 
     @property
