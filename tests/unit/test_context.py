@@ -134,6 +134,16 @@ def test_captures_are_kept_where_their_context_cannot_be_had_and_the_next_run_re
     assert (second.outcome, second.tally.captures_updated, only(store).context_state) == ("complete", 1, "whole")
 
 
+def test_a_chain_of_which_the_next_generation_could_not_be_read_is_read_on_by_the_next_run(store: SqliteStore) -> None:
+    spans = [ROOT, AGENT, at(6, 2), at(7, 6, fails=True)]
+    run(store, TraceStore(spans, ends=[None, SearchInterrupted("down")]))
+    one = only(store)
+    assert (around(one), one.context_state, one.context_reason) == (["1", "6"], "partial", "not_read")
+    source = TraceStore(spans)
+    run(store, source)
+    assert (around(only(store)), len(source.contexts)) == (["1", "2", "6"], 1)
+
+
 def test_a_search_that_ended_early_leaves_the_context_to_the_next_run(store: SqliteStore) -> None:
     class Interrupted(TraceStore):
         def search(self, query: str, window: Window) -> Iterator[Page]:
