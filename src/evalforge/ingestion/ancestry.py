@@ -43,6 +43,8 @@ def unknown_parents(spans: Sequence[CapturedSpan], context: Iterable[CapturedSpa
 
 def is_whole(spans: Sequence[CapturedSpan], context: Sequence[CapturedSpan]) -> bool:
     """Whether the root is held, and every ancestor of every failing span."""
+    if not context and len(spans) == 1:
+        return spans[0].parent_id is None
     has_root = any(span.parent_id is None for span in (*spans, *context))
     return has_root and not unknown_parents(spans, context)
 

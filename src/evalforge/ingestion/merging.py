@@ -110,7 +110,7 @@ def summarise(
     strongest = signals[0]
     origin = origin_of(spans, signals)
     by_origin = [origin, *(span for span in spans if span is not origin)]
-    nearest = [*by_origin, *reversed(context)]
+    nearest = [*by_origin, *reversed(context)] if context else by_origin
     cause = next((signal for signal in signals if signal.span_id == origin.span_id), strongest)
     scores = [span.quality_score for span in spans if span.quality_score is not None]
     starts = sorted(signal.started_at for signal in signals if signal.started_at is not None)
