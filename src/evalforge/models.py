@@ -24,6 +24,8 @@ FailureType = Literal[
 ]
 Severity = Literal["critical", "high", "medium", "low"]
 Outcome = Literal["running", "complete", "partial", "failed"]
+ContextState = Literal["whole", "partial", "none"]
+ContextReason = Literal["not_read", "not_found", "cut"]
 
 FAILURE_TYPES: tuple[FailureType, ...] = get_args(FailureType)
 """Strongest first (design, "What the words mean")."""
@@ -99,7 +101,7 @@ class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TracePayload(msgspec.Struct, frozen=True, kw_only=True):
-    """The failing spans of a trace, and (from a later version on) the spans around them."""
+    """The failing spans of a trace; and its root and their other ancestors, none of which failed."""
 
     spans: tuple[CapturedSpan, ...] = ()
     context: tuple[CapturedSpan, ...] = ()
@@ -137,6 +139,8 @@ class FailureCapture(msgspec.Struct, frozen=True, kw_only=True):
     user_hash: str | None = None
     session_hash: str | None = None
     trace_payload: TracePayload
+    context_state: ContextState = "none"
+    context_reason: ContextReason | None = "not_read"
     datadog_site: str
     datadog_url: str
     status: str = "new"
@@ -200,7 +204,10 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the spans and traces of a run. Spans: seen = included + excluded + dead letters."""
+    """What became of the spans and traces of a run. Spans: seen = included + excluded + dead letters.
+
+    Context is counted apart: the HTTP attempts that asked for it, and the spans of it that were read.
+    """
 
     spans_seen: int = 0
     spans_included: int = 0
@@ -210,6 +217,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     captures_unchanged: int = 0
     dead_letters: int = 0
     dead_letters_new: int = 0
+    context_calls: int = 0
+    context_spans: int = 0
 
 
 class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -106,6 +106,7 @@ def capture(
                 ml_apps=settings.ml_apps,
                 scope=scope,
                 scan_all=settings.scan == "all",
+                context=settings.context == "chain",
                 evaluators=frozenset(settings.evaluators),
                 lease_seconds=settings.lease_seconds,
                 progress=progress,

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from evalforge.ingestion.merging import keep_strongest, redaction_counts, summarise
+from evalforge.ingestion.merging import context_standing, keep_strongest, redaction_counts, summarise
 from evalforge.ingestion.permalink import trace_url
 from evalforge.models import (
     CapturedSpan,
@@ -52,6 +52,7 @@ def capture(
     facts = summarise(kept, strongest)
     made = {
         **facts,
+        **context_standing(kept, (), "not_read"),
         "trace_id": trace_id,
         "signals": strongest,
         "fetched_at": fetched_at,

@@ -40,6 +40,36 @@ class GivenPages:
         return frozenset()
 
 
+class TraceStore(GivenPages):
+    """A TraceSource that also answers searches for context, giving only what they name.
+
+    `contexts` are those searches with their windows; `ends` holds an error, or None, for each that is to come.
+    """
+
+    def __init__(self, spans: Sequence[Any], ends: Sequence[Exception | None] = ()) -> None:
+        super().__init__([spans])
+        self._spans = list(spans)
+        self._ends = list(ends)
+        self.contexts: list[tuple[str, Window]] = []
+
+    def search(self, query: str, window: Window) -> Iterator[Page]:
+        if "@trace_id:" not in query:
+            yield from super().search(query, window)
+            return
+        self.calls += 1
+        self.contexts.append((query, window))
+        end = self._ends.pop(0) if self._ends else None
+        if end is not None:
+            raise end
+        asked = [one for one in self._spans if self._is_asked_for(one["attributes"], query)]
+        yield Page(items=tuple(json.dumps(one).encode() for one in asked))
+
+    @staticmethod
+    def _is_asked_for(attributes: dict[str, Any], query: str) -> bool:
+        named = f'"{attributes["span_id"]}"' in query
+        return f'"{attributes["trace_id"]}"' in query and (named or attributes["parent_id"] == "undefined")
+
+
 class Lines:
     """A log that keeps what it is told."""
 

@@ -17,17 +17,21 @@ from helpers.exported import failed, item, judged
 from helpers.runs import GivenPages, Lines, pipeline, run, stored
 
 START_MS = 1_795_423_310_000
+FIRST_SPAN_ID = 14_624_140_233_640_368_325
 
 
 def version(draw: st.DrawFn) -> Any:
-    """A span of one of three traces, in one of several versions: some fail, some do not, some are odd or broken."""
+    """A span of one of three traces, in one of several versions: some fail, some do not, some are odd or broken.
+
+    The parent is a span of the same trace, or of another, or the span itself, or nowhere.
+    """
     number = draw(st.integers(1, 6))
     fields: dict[str, Any] = {
         "trace": f"{number % 3:032x}",
         "start_ns": START_MS + number,
-        "parent_id": draw(st.sampled_from(["undefined", "1", "14624140233640368325"])),
+        "parent_id": draw(st.sampled_from(["undefined", "1", *(str(FIRST_SPAN_ID + n) for n in range(6))])),
         "status": draw(st.sampled_from(["ok", "error", "error"])),
-        "tags": draw(st.sampled_from([["service:a"], ["service:b", "user_id:7"], [1]])),
+        "tags": draw(st.sampled_from([["service:a"], ["service:b", "user_id:7"], ["env:dev", "session_id:8"], [1]])),
         "metrics": draw(st.sampled_from([None, {"input_tokens": 3}])),
     }
     if draw(st.booleans()):
@@ -77,6 +81,30 @@ def test_any_order_split_and_duplicate_of_the_spans_gives_the_same_captures_and_
 
 
 @commits
+def test_what_a_later_run_makes_of_new_data_and_of_the_context_that_was_there_hangs_on_no_order(
+    traces_a_commit: int,
+) -> None:
+    @settings(max_examples=60, deadline=None)
+    @given(readings(), readings(), st.randoms(use_true_random=False))
+    def law(first: list[Any], then: list[Any], rng: random.Random) -> None:
+        later = list({one["id"]: one for one in then}.values())
+        left, right = SqliteStore(None), SqliteStore(None)
+        clock = FakeClock()
+        try:
+            for store in (left, right):
+                run(store, [first], clock)
+            clock.advance(900)
+            run(left, [later], clock, traces_a_commit=traces_a_commit)
+            run(right, pages_of(later, rng), clock, traces_a_commit=traces_a_commit)
+            assert stored(left) == stored(right)
+        finally:
+            left.close()
+            right.close()
+
+    law()
+
+
+@commits
 def test_a_second_run_changes_nothing_if_the_data_did_not_whatever_the_order_it_comes_in(traces_a_commit: int) -> None:
     @settings(max_examples=60, deadline=None)
     @given(readings(), st.randoms(use_true_random=False))
@@ -89,6 +117,8 @@ def test_a_second_run_changes_nothing_if_the_data_did_not_whatever_the_order_it_
             again = run(store, pages_of(spans, rng), clock, traces_a_commit=traces_a_commit)
             assert stored(store) == before
             assert (again.tally.captures_created, again.tally.dead_letters_new) == (0, 0)
+            if len({one["id"] for one in spans}) == len(spans):
+                assert again.tally.context_calls == 0
         finally:
             store.close()
 

@@ -117,10 +117,17 @@ def capture_details(one: FailureCapture) -> list[Table]:
             ("User", one.user_hash),
             ("Session", one.session_hash),
             ("Signature", one.signature),
+            ("Context", context(one)),
             ("Redaction", f"policy {one.redaction.policy}: {redaction or 'nothing to redact'}"),
         ]
     )
     return [facts, signals_table(one.signals), spans_table(one)]
+
+
+def context(one: FailureCapture) -> str:
+    """How much of the root and of the parents of the failing spans is there, and why not more."""
+    why = "" if one.context_reason is None else f", the rest was {one.context_reason.replace('_', ' ')}"
+    return f"{one.context_state}: {len(one.trace_payload.context)} spans{why}"
 
 
 def signals_table(signals: Iterable[Signal]) -> Table:
@@ -168,6 +175,7 @@ def run_report(run: IngestionRun) -> Table:
             "Captures",
             f"{tally.captures_created} created, {tally.captures_updated} updated, {tally.captures_unchanged} unchanged",
         ),
+        ("Context", f"{tally.context_calls} calls, {tally.context_spans} spans read"),
         ("Dead letters", f"{tally.dead_letters} ({tally.dead_letters_new} new)"),
         ("Evaluators", asked or "none asked for by name"),
         ("Cost", f"{run.estimated_cost_usd:.2f} USD (an embedded store and Datadog's search cost nothing a call)"),

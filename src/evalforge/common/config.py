@@ -148,6 +148,7 @@ class Settings(BaseModel):
     port: int = Field(
         8080, alias="PORT", ge=0, le=HIGHEST_PORT, description="a whole number from 0 to 65535; set by Cloud Run"
     )
+    context: Literal["chain", "none"] = Field("chain", alias="EVALFORGE_CONTEXT", description="chain or none")
     on_cloud_run: bool = Field(default=False, alias="K_SERVICE", description="set by Cloud Run")
 
     @property

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import ConfigurationError, EvalForgeError
 from evalforge.ingestion import span_errors
-from evalforge.ingestion.merging import keep_strongest, redaction_counts, summarise
+from evalforge.ingestion.merging import context_standing, keep_strongest, redaction_counts, summarise
 from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
@@ -106,6 +106,7 @@ class Sanitizer:
             datadog_url=trace_url(self._site, trace_id, facts["failed_at"], facts["last_failed_at"]),
             truncated=cut or captured.truncated,
             redaction=Redaction(policy=POLICY_VERSION, counts=redaction_counts(spans)),
+            **context_standing(spans, (), "not_read"),
             **facts,
         )
 

@@ -12,6 +12,7 @@ import msgspec
 
 from evalforge.common.clock import Clock, timestamp
 from evalforge.common.errors import EvalForgeError
+from evalforge.ingestion.context import TRACES_A_CALL, ContextReader, wants_context
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.heartbeat import Heartbeat
 from evalforge.ingestion.merging import merge
@@ -43,6 +44,7 @@ class Pipeline:
     ml_apps: tuple[str, ...] = ()
     scope: str | None = None
     scan_all: bool = False
+    context: bool = True
     evaluators: frozenset[str] = frozenset()
     lease_seconds: float
     progress: Progress
@@ -70,6 +72,8 @@ class _Run:
             run_id=parts.run_id,
             fetched_at=self._started_at,
         )
+        self._started = started
+        self._lacking_context: set[str] = set()
         self._decisions: dict[str, str] = {}
         self._excluded: dict[str, str] = {}
         self._seen = 0
@@ -79,6 +83,7 @@ class _Run:
         try:
             self._parts.store.save_run(self._report("running"))
             self._read_everything()
+            self._close_decisions()
         except BaseException as error:
             self._fail(error)
             raise
@@ -119,8 +124,11 @@ class _Run:
                 self._show_progress()
         except SearchInterrupted as interrupted:
             self._journal.partial(interrupted.reason)
-        self._commit()
-        self._close_decisions()
+            self._commit()
+            self._leave_context(len(self._lacking_context))
+        else:
+            self._commit()
+            self._read_context()
 
     def _commit(self) -> None:
         gathered = self._reader.take()
@@ -145,7 +153,39 @@ class _Run:
             dead_letters_new=new_letters,
         )
         self._journal.committed(captures=len(changed), unchanged=len(merged) - len(changed), dead_letters=letters)
+        self._lacking_context |= {
+            capture.trace_id
+            for capture in merged
+            if wants_context(capture, changed=capture != stored.get(capture.trace_id), now=self._started)
+        }
         self._parts.store.save_run(self._report("running"))
+
+    def _read_context(self) -> None:
+        """Context comes last and has its own commits, so that what it costs in calls and time costs no capture."""
+        parts = self._parts
+        if not parts.context:
+            return
+        reader = ContextReader(
+            source=parts.source, sanitizer=parts.sanitizer, rules=parts.rules, scope=parts.scope, journal=self._journal
+        )
+        queue = sorted(self._lacking_context)
+        while queue and not reader.stopped:
+            trace_ids, queue = queue[:TRACES_A_CALL], queue[TRACES_A_CALL:]
+            stored = parts.store.captures_of(trace_ids)
+            lacking = [stored[trace_id] for trace_id in trace_ids if trace_id in stored]
+            completed = reader.completed([one for one in lacking if one.context_state != "whole"], self._window)
+            changed = [capture for capture in completed if capture != stored[capture.trace_id]]
+            parts.store.commit(self._lease, Batch(captures=changed))
+            for capture in changed:
+                self._decide(capture, "updated")
+            self._journal.committed(captures=len(changed), unchanged=len(completed) - len(changed), dead_letters=())
+            parts.store.save_run(self._report("running"))
+        self._leave_context(len(queue))
+
+    def _leave_context(self, captures: int) -> None:
+        """A later run reads what this one did not reach; until then the captures say that they lack it."""
+        if self._parts.context and captures:
+            self._journal.partial(f"the context of {captures} captures was not reached")
 
     def _merged(self, stored: FailureCapture | None, read: FailureCapture) -> FailureCapture:
         if stored is None:
