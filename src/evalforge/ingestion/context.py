@@ -71,7 +71,7 @@ class _Trace:
         return unknown_parents(payload.spans, known.values()) - self._answered
 
     def take(self, span: CapturedSpan, wanted: frozenset[str]) -> None:
-        """Keep the span if it is a root or wanted; of two versions the one with the greater encoding, not the later one."""
+        """Keep the span if it is a root or wanted; of two versions the one with the greater encoding."""
         if span.parent_id is None or span.span_id in wanted:
             known = self._found.get(span.span_id)
             if known is None or msgspec.json.encode(span) > msgspec.json.encode(known):
