@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from evalforge.common.errors import LeaseHeld
-from evalforge.models import Erasure, Lease
+from evalforge.models import Erasure, Lease, TracePayload
 from evalforge.ports import Batch, CaptureFilter, CaptureStore, Position
 from evalforge.storage.sqlite import SqliteStore
-from helpers.captures import capture, dead_letter, run, signal, span
+from helpers.captures import capture, capture_at_every_cap, dead_letter, run, signal, span
 from helpers.firestore_emulator import new_project
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -303,3 +303,19 @@ def test_everything_a_capture_can_hold_comes_back_as_it_was(store, lease):
     store.commit(lease, Batch(captures=[one]))
     assert store.captures_of(["a1"]) == {"a1": one}
     assert list(store.list_captures(EVERYTHING)) == [one]
+
+
+def test_a_capture_at_every_cap_is_stored_whole(store, lease):
+    largest = capture_at_every_cap()
+    store.commit(lease, Batch(captures=[largest]))
+    assert store.captures_of([largest.trace_id]) == {largest.trace_id: largest}
+    assert store.count_dead_letters() == 0
+
+
+def test_a_user_whom_only_the_context_names_is_erased_too(store, lease):
+    failing, root = span("2", parent_id="1"), span("1", user_hash="u1_alice")
+    made = capture("a1", [failing], [signal("2")], trace_payload=TracePayload(spans=(failing,), context=(root,)))
+    assert made.user_hash is None
+    store.commit(lease, Batch(captures=[made, capture("b2")]))
+    assert store.erase_user("u1_alice").trace_ids == ("a1",)
+    assert ids(store) == ["b2"]

@@ -5,8 +5,17 @@ from typing import Any
 
 import msgspec
 
-from evalforge.ingestion.merging import context_standing, keep_strongest, redaction_counts, summarise
+from evalforge.ingestion.merging import (
+    SIGNALS_KEPT,
+    SPANS_KEPT,
+    context_standing,
+    keep_strongest,
+    redaction_counts,
+    summarise,
+    with_context,
+)
 from evalforge.ingestion.permalink import trace_url
+from evalforge.ingestion.pii.policy import MAX_SPAN_BYTES
 from evalforge.models import (
     CapturedSpan,
     Coverage,
@@ -63,6 +72,24 @@ def capture(
         "redaction": Redaction(policy="test", counts=redaction_counts(kept)),
     }
     return FailureCapture(**(made | fields))
+
+
+def capture_at_every_cap() -> FailureCapture:
+    """As many spans, signals and context as are kept, each as large as it may be, and more of each than that."""
+
+    def largest(span_id: str, **fields: str) -> CapturedSpan:
+        made = span(span_id, **fields)
+        room = MAX_SPAN_BYTES - len(msgspec.json.encode(made))
+        return msgspec.structs.replace(made, attributes={"v": "x" * (room - 8)})
+
+    long = "[WITHHELD chars=100000]" + "x" * 77
+    spans = [largest(f"{n:064x}", parent_id=f"{1000 + n:064x}") for n in range(SPANS_KEPT + 5)]
+    signals = [
+        signal(spans[n % SPANS_KEPT].span_id, rule=f"{n:0100}", evaluator=long, error_type=long, value=long)
+        for n in range(SIGNALS_KEPT + 5)
+    ]
+    made = capture("f" * 64, spans, signals)
+    return with_context(made, [largest(f"{1000 + n:064x}") for n in range(SPANS_KEPT + 5)], "not_found")
 
 
 def dead_letter(letter_id: str = "d1", **fields: Any) -> DeadLetter:

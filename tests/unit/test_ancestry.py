@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalforge.ingestion.ancestry import CONTEXT_KEPT, choose_context, is_whole, unknown_parents
-from evalforge.ingestion.merging import SIGNALS_KEPT, SPANS_KEPT, merge, with_context
-from evalforge.ingestion.pii.policy import MAX_SPAN_BYTES
+from evalforge.ingestion.merging import merge, with_context
 from evalforge.models import CapturedSpan, Model
-from helpers.captures import capture, signal, span
+from helpers.captures import capture, capture_at_every_cap, signal, span
 
 FIRESTORE_DOCUMENT_BYTES = 1_048_576
 
@@ -77,19 +76,7 @@ def test_a_chain_longer_than_the_cap_keeps_the_root_and_the_nearest() -> None:
 
 
 def test_a_capture_at_every_cap_stays_below_one_mebibyte() -> None:
-    def largest(span_id: str, **fields: str) -> CapturedSpan:
-        made = span(span_id, **fields)
-        room = MAX_SPAN_BYTES - len(msgspec.json.encode(made))
-        return msgspec.structs.replace(made, attributes={"v": "x" * (room - 8)})
-
-    long = "[WITHHELD chars=100000]" + "x" * 77
-    spans = [largest(f"{n:064x}", parent_id=f"{1000 + n:064x}") for n in range(SPANS_KEPT + 5)]
-    signals = [
-        signal(spans[n % SPANS_KEPT].span_id, rule=f"{n:0100}", evaluator=long, error_type=long, value=long)
-        for n in range(SIGNALS_KEPT + 5)
-    ]
-    made = capture("f" * 64, spans, signals)
-    full = with_context(made, [largest(f"{1000 + n:064x}") for n in range(SPANS_KEPT + 5)], "not_found")
+    full = capture_at_every_cap()
     assert len(full.trace_payload.context) == CONTEXT_KEPT
     assert (full.context_state, full.context_reason, full.truncated) == ("partial", "cut", True)
     assert len(msgspec.json.encode(full)) < FIRESTORE_DOCUMENT_BYTES
