@@ -1,6 +1,7 @@
 """The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
 
 import math
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.pipeline import Pipeline, window_of
+from evalforge.ingestion.query.compiler import compile_query
 from evalforge.ingestion.query.errors import QueryError
 from evalforge.ingestion.query.syntax import parse
 from evalforge.ingestion.rules_check import check_rules
@@ -41,7 +43,7 @@ def open_store(settings: Settings) -> SqliteStore:
 def open_store_to_read(settings: Settings) -> SqliteStore:
     """The store if it is there, else an empty one in memory, so that looking creates no file."""
     path = settings.store_path
-    return SqliteStore(path if path.exists() else None)
+    return SqliteStore(path if os.path.lexists(path) else None)
 
 
 def rules_in_force(settings: Settings, file: Path | None = None) -> RuleSet:
@@ -175,7 +177,11 @@ def _sanitizer(settings: Settings) -> Sanitizer:
 def _scope(settings: Settings) -> str | None:
     if settings.scope is not None:
         try:
-            parse(settings.scope)
+            asks_for_something = compile_query(parse(settings.scope)) is not None
         except QueryError as error:
             raise ConfigurationError(f"EVALFORGE_SCOPE={settings.scope}: {error}") from None
+        if not asks_for_something:
+            raise ConfigurationError(
+                f"EVALFORGE_SCOPE={settings.scope}: it matches nothing (* in an evaluator's name works in rules only)"
+            )
     return settings.scope

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -85,15 +85,15 @@ def duration(text: str, flag: str) -> timedelta:
 
 def moment(text: str, flag: str, now: datetime) -> datetime:
     """An ISO 8601 time with a zone, or a duration before now. Raises ConfigurationError naming the flag."""
-    if DURATION.match(text.strip()):
-        return now - duration(text, flag)
     try:
+        if DURATION.match(text.strip()):
+            return now - duration(text, flag)
         parsed = datetime.fromisoformat(text)
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        raise ConfigurationError(f"{flag}={text}: accepted is 24h, 7d or a time with its zone, 2026-11-23T10:00:00Z")
-    return parsed.astimezone(UTC)
+        if parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ConfigurationError(f"{flag}={text}: accepted is 24h, 7d or a time with its zone, 2026-11-23T10:00:00Z")
 
 
 def whole(text: str | None, flag: str, lowest: int, highest: int) -> int | None:
@@ -121,12 +121,25 @@ def stop_on_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+class LogSink:
+    """Stderr as bytes. Whoever reads the log may stop reading: the run goes on."""
+
+    def write(self, line: bytes) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.buffer.write(line)
+        return len(line)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.buffer.flush()
+
+
 @contextmanager
 def log_and_progress(*, verbose: bool, label: str, logs_in_a_pipe: bool = True) -> Iterator[tuple[IO[bytes], Any]]:
     """Where log lines go and what is told of progress: a bar on a terminal, log lines in a pipe or with --verbose."""
     with ExitStack() as stack:
         if verbose or (logs_in_a_pipe and not err_is_terminal()):
-            yield sys.stderr.buffer, lambda *_: None
+            yield LogSink(), lambda *_: None  # type: ignore[misc]
             return
         sink = stack.enter_context(Path(os.devnull).open("wb"))
         yield sink, stack.enter_context(progress_bar(label)) if err_is_terminal() else lambda *_: None
