@@ -1,6 +1,7 @@
 """The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
 
 import math
+import os
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.pipeline import Pipeline, window_of
+from evalforge.ingestion.query.compiler import compile_query
 from evalforge.ingestion.query.errors import QueryError
 from evalforge.ingestion.query.syntax import parse
 from evalforge.ingestion.rules_check import check_rules
@@ -51,7 +53,7 @@ def open_store_to_read(settings: Settings) -> CaptureStore:
 
 def store_exists(settings: Settings) -> bool:
     """Whether there is a store already; of Firestore that shows when it is used."""
-    return settings.firestore is not None or settings.store_path.exists()
+    return settings.firestore is not None or os.path.lexists(settings.store_path)
 
 
 def rules_in_force(settings: Settings, file: Path | None = None) -> RuleSet:
@@ -242,7 +244,11 @@ def _sanitizer(settings: Settings) -> Sanitizer:
 def _scope(settings: Settings) -> str | None:
     if settings.scope is not None:
         try:
-            parse(settings.scope)
+            asks_for_something = compile_query(parse(settings.scope)) is not None
         except QueryError as error:
             raise ConfigurationError(f"EVALFORGE_SCOPE={settings.scope}: {error}") from None
+        if not asks_for_something:
+            raise ConfigurationError(
+                f"EVALFORGE_SCOPE={settings.scope}: it matches nothing (* in an evaluator's name works in rules only)"
+            )
     return settings.scope

@@ -68,6 +68,18 @@ BAD_INPUT: dict[str, tuple[list[str], dict[str, str], list[str]]] = {
     "a port that is none": (["sandbox", "--port", "99999"], {}, ["--port", "99999", "65535"]),
     "a file that is not there": (["sanitize", "/nowhere/spans.jsonl"], {}, ["/nowhere/spans.jsonl"]),
     "a missing argument": (["captures", "show"], {}, ["TRACE_ID"]),
+    "a scope that asks for nothing": (["capture"], {"EVALFORGE_SCOPE": "NOT *"}, ["EVALFORGE_SCOPE", "NOT *"]),
+    "a scope over any evaluator": (
+        ["capture"],
+        {"EVALFORGE_SCOPE": "@evaluation.*.assessment:fail"},
+        ["EVALFORGE_SCOPE", "rules only"],
+    ),
+    "rules that are a device": (["rules", "--check", "/dev/null"], {}, ["/dev/null", "regular"]),
+    "a store that is a device": (["captures", "list"], {"EVALFORGE_STORE": "sqlite:///dev/null"}, ["/dev/null"]),
+    "a store with a very long name": (["capture"], {"EVALFORGE_STORE": f"sqlite:///{'x' * 300}"}, ["EVALFORGE_STORE"]),
+    "a since before time": (["captures", "list", "--since", "999999d"], {}, ["--since", "999999d"]),
+    "a very long value": (["captures", "list", "--type", "x" * 50_000], {}, ["--type", "xxx"]),
+    "an argument with a terminal's control codes": (["captures", "show", "a\x1b[31m"], {}, ["a?[31m"]),
     "a window of no check": (["rules", "--lookback", "2h"], {}, ["--lookback", "2h", "--check"]),
 }
 
@@ -256,6 +268,20 @@ def test_a_setting_that_means_nothing_is_pointed_out(store: Path) -> None:
         _, seen = on_a_terminal("capture", env=environment(store, server.url, EVALFORGE_LOOKBCK_HOURS="3"))
     assert [line["name"] for line in result.log if line["message"] == "setting ignored"] == ["EVALFORGE_LOOKBCK_HOURS"]
     assert "EVALFORGE_LOOKBCK_HOURS is not a setting" in seen
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [("2>/dev/full", 0), ("2>&-", 0), (">&-", 0), ("2> >(head -c 1 >/dev/null)", 0), ("| true", 0), (">/dev/full", 1)],
+)
+def test_a_log_or_report_that_nobody_can_read_costs_no_capture(store: Path, redirection: str, code: int) -> None:
+    with FakeDatadog(spans=[failed(number) for number in range(1, 300)]) as server:
+        command = f"set -o pipefail; {sys.executable} -m evalforge capture --json {redirection}"
+        done = subprocess.run(["bash", "-c", command], env=environment(store, server.url), capture_output=True)
+    assert done.returncode == code, done.stderr[-300:]
+    assert b"Traceback" not in done.stderr
+    assert len(evalforge("captures", "list", env=environment(store)).lines) == 299
+    assert evalforge("runs", "list", env=environment(store)).lines[0]["outcome"] == "complete"
 
 
 def test_a_reader_that_goes_away_is_no_error(filled: Path) -> None:

@@ -356,6 +356,67 @@ def test_nothing_raw_is_in_the_store_the_logs_or_the_output(store: Path) -> None
         assert secret.encode() not in written, secret
 
 
+def test_evaluators_with_odd_names_are_asked_for_and_their_names_stored_nowhere(store: Path) -> None:
+    names = ["Answer Relevancy", "été", f"{CANARY}@example.com", "x\x1b]0;pwn\x07", "y" * 300]
+    spans = [judged(name, number) for number, name in enumerate(names[:2], start=1)]
+    with FakeDatadog(spans=[*spans, item(3)], evaluators=names) as server:
+        result = evalforge("capture", "--json", env=environment(store, server.url))
+        sent = server.searches[-1].attributes["filter"]["query"]
+    assert "Answer" in sent
+    assert "été" in sent
+    assert len(captured(store)) == 2
+    written = b"".join(path.read_bytes() for path in store.parent.iterdir()) + (result.out + result.err).encode()
+    for name in (*names, CANARY, "Relevancy", "pwn"):
+        assert name.encode() not in written, name
+    assert any("may not be shown" in note for note in result.report["coverage"]["notes"])
+
+
+def test_very_many_evaluators_are_asked_for_a_hundred_at_a_time(store: Path) -> None:
+    names = [f"judge_{number}" for number in range(250)]
+    with FakeDatadog(spans=[item(1)], evaluators=names) as server:
+        result = evalforge("capture", "--json", env=environment(store, server.url))
+        queries = [one.attributes["filter"]["query"] for one in server.searches]
+    assert result.code == 0
+    assert max(map(len, queries)) < 20_000
+    assert all(sum(f"@evaluation.{name}.assessment" in query for query in queries) == 1 for name in names)
+
+
+def test_a_limits_name_that_echoes_a_key_is_not_kept(store: Path) -> None:
+    with FakeDatadog(spans=[failed(1)], headers={"X-RateLimit-Name": APP_KEY, "X-RateLimit-Limit": "900"}) as server:
+        result = evalforge("capture", "--json", env=environment(store, server.url))
+    assert result.report["rate_limit"]["name"] is None
+    assert result.report["rate_limit"]["limit"] == 900
+
+
+def test_an_org_that_loses_its_data_while_it_is_read_is_a_partial_run(store: Path) -> None:
+    script = [dd.page([failed(1)], META_DONE), dd.EMPTY_ORG]
+    with FakeDatadog(script=script) as server:
+        result = evalforge("capture", "--json", env=environment(store, server.url))
+    assert result.code == 3
+
+
+def test_rules_that_ask_the_server_for_nothing_read_nothing_and_say_so(store: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nname="a"\nquery="@status:error"\ntype="llm_error"\nseverity="low"\nserver=false\n')
+    with FakeDatadog(spans=[failed(1)]) as server:
+        result = evalforge("capture", "--json", env=environment(store, server.url, EVALFORGE_RULES=str(rules)))
+    assert (result.code, result.report["coverage"]["state"]) == (3, "partial")
+
+
+def test_an_odd_status_of_an_evaluation_does_not_cost_the_span(store: Path) -> None:
+    odd = judged("quality", 1, {"status": {}, "value": 0.1, "eval_metric_type": "score"}, status="error")
+    with FakeDatadog(spans=[odd]) as server:
+        result = evalforge("capture", "--json", env=environment(store, server.url))
+    assert (len(captured(store)), result.report["tally"]["dead_letters"]) == (1, 0)
+
+
+def test_one_trace_in_two_spellings_of_its_hex_id_is_one_capture(store: Path) -> None:
+    spans = [failed(1, trace="ABCDEF01" * 4), failed(2, trace="abcdef01" * 4)]
+    with FakeDatadog(spans=spans) as server:
+        evalforge("capture", env=environment(store, server.url))
+    assert list(captured(store)) == ["abcdef01" * 4]
+
+
 def test_a_run_that_finds_the_lease_taken_says_who_holds_it_and_exits_5(store: Path) -> None:
     evalforge("capture", "--json", env=environment(store, "http://127.0.0.1:9", EVALFORGE_MAX_CALLS="1"))
     with closing(sqlite3.connect(store)) as connection:

@@ -41,6 +41,12 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         ("EVALFORGE_DATADOG_URL", "localhost:80"),
         ("EVALFORGE_DATADOG_URL", "http://[broken"),
         ("DD_SITE", "https://app.datadoghq.com/"),
+        ("EVALFORGE_DATADOG_URL", "http://host:99999"),
+        ("EVALFORGE_DATADOG_URL", "http://host:x"),
+        ("EVALFORGE_DATADOG_URL", "http://a..b"),
+        ("EVALFORGE_DATADOG_URL", "http://host/?"),
+        ("EVALFORGE_DATADOG_URL", "http://h\u00e9"),
+        ("EVALFORGE_LEASE_SECONDS", "1e12"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_with_its_name_value_and_what_is_accepted(name: str, value: str) -> None:
@@ -52,10 +58,26 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_name_value_and_what_is_
     assert refused.value.exit_code == 2
 
 
-def test_a_password_in_a_url_is_not_shown() -> None:
+@pytest.mark.parametrize("url", ["http://user:canary-pw@host", "https://user:canary/pw@host", "http://:canary-pw@h"])
+def test_a_password_in_a_url_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        read_settings({"EVALFORGE_DATADOG_URL": "http://user:canary-pw@host"})
-    assert "canary-pw" not in str(refused.value)
+        read_settings({"EVALFORGE_DATADOG_URL": url})
+    assert "canary" not in str(refused.value)
+    with pytest.raises(ConfigurationError) as refused:
+        _ = read_settings({"EVALFORGE_STORE": url.replace("http", "postgres")}).store_path
+    assert "canary" not in str(refused.value)
+
+
+def test_a_key_with_a_space_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(ConfigurationError, match="DD_API_KEY"):
+        read_settings({"DD_API_KEY": "two words"})
+
+
+@pytest.mark.parametrize("name", ["EVALFORGE_ML_APPS", "EVALFORGE_SCOPE", "EVALFORGE_EVALUATORS"])
+def test_a_value_that_is_no_text_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings({name: "a\udcff"})
+    assert unknown_names({"EVALFORGE_\udcff": "x"}) == ["EVALFORGE_?"]
 
 
 def test_a_short_hash_key_is_refused_without_being_shown() -> None:

@@ -90,10 +90,19 @@ def test_what_is_no_span_is_refused_with_a_reason_and_without_its_text(raw: byte
 
 
 def test_ids_are_found_in_a_span_that_is_cut_short() -> None:
-    raw = b'{"id":"77","attributes":{"trace_id":"6903738200000000af2d3775dfc70530","name":"An'
+    span_id = "14624140233640368324"
+    raw = b'{"attributes":{"span_id":"%s","trace_id":"6903738200000000af2d3775dfc70530","name":"An' % span_id.encode()
     with pytest.raises(UndecodableSpan) as refused:
         decode_span(raw)
-    assert (refused.value.trace_id, refused.value.span_id) == (TRACE, "77")
+    assert (refused.value.trace_id, refused.value.span_id) == (TRACE, span_id)
+
+
+@pytest.mark.parametrize("text", ['"id": "Ada Lovelace"', '"id":4111168011970456', '"span_id":"4111168011970456"'])
+def test_a_word_or_a_card_in_broken_bytes_is_not_taken_for_an_id(text: str) -> None:
+    raw = ('{"attributes":{"input":{' + text + '},"trace_id":"Ed Abe","x":').encode()
+    with pytest.raises(UndecodableSpan) as refused:
+        decode_span(raw)
+    assert (refused.value.trace_id, refused.value.span_id) == (None, None)
 
 
 def test_an_id_that_is_neither_hex_nor_decimal_is_not_told() -> None:

@@ -250,7 +250,7 @@ def test_a_bad_file_is_refused_with_file_line_and_reason(
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing.toml", Path("a\0b")):
-        with pytest.raises(RulesError, match="cannot be read"):
+        with pytest.raises(RulesError, match=r"cannot be read|no regular file"):
             load_rules(path, quality_threshold=0.5, quality_evaluators=[])
 
 

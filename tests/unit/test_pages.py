@@ -56,9 +56,15 @@ def test_a_cursor_that_cannot_be_followed_is_told_apart_from_the_end(after: Any)
     assert (page.items, page.cursor, page.cursor_unusable) == ((GOOD,), None, True)
 
 
-@pytest.mark.parametrize("raw", [b'{"data":null,"meta":{}}', b'{"meta":{"page":null}}', b'{"data":[],"meta":{}}'])
+@pytest.mark.parametrize("raw", [b'{"data":null,"meta":{}}', b'{"data":[],"meta":{}}', b'{"data":[]}'])
 def test_no_data_is_an_empty_page(raw: bytes) -> None:
     assert split_page(raw).items == ()
+
+
+@pytest.mark.parametrize("raw", [b'{"meta":{"page":null}}', b'{"errors":[{"detail":"no"}],"meta":{}}', b"{}"])
+def test_an_answer_without_data_is_broken_and_not_the_end(raw: bytes) -> None:
+    with pytest.raises(BrokenBody, match="no data"):
+        split_page(raw)
 
 
 POISON = {

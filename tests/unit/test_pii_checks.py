@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from evalforge.ingestion.decoding import decode_span
+from evalforge.ingestion.pii import checks
 from evalforge.ingestion.pii.policy import MAX_DEPTH
 from helpers.sanitizing import SANITIZER, everything, sanitized, with_ids
 
@@ -121,3 +122,20 @@ def test_token_probabilities_are_withheld_as_one() -> None:
     found = sanitized(metadata={"logprobs": tokens})["metadata"]
     assert list(found) == ["logprobs"]
     assert found["logprobs"].startswith("[WITHHELD chars=")
+
+
+@pytest.mark.parametrize("identity", ["call-4111111111111111", "msg-14155550132", "run-4111-1111-1111-1111"])
+def test_a_number_behind_the_prefix_of_a_call_id_is_no_id(identity: str) -> None:
+    assert checks.call_id(identity) is None
+
+
+def test_a_call_id_of_a_uuid_is_one() -> None:
+    assert checks.call_id("run-123e4567-e89b-12d3-a456-426614174000") is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["a4111--1111--1111--1111", "a415--555--0132", "a4111-_1111-_1111", "akiaiosfodnn7example"]
+)
+def test_numbers_with_odd_separators_and_cloud_keys_in_lower_case_are_no_identifiers(name: str) -> None:
+    assert checks.identifier(name) is None
+    assert checks.model(name) is None

@@ -182,3 +182,12 @@ def test_the_grammar_writes_nothing_beside_the_installed_package() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert tables.exists()
     assert {path.name: path.stat().st_mtime_ns for path in folder.glob("pars*")} == before
+
+
+@pytest.mark.parametrize("query", ["-(-@status:error)", "NOT (NOT @status:error)", '-(-"foo")', "-(-(@a:1 OR @b:2))"])
+def test_a_double_negation_compiles_to_what_every_parser_takes(query: str) -> None:
+    compiled = compile_query(parse(query))
+    assert compiled is not None
+    assert "--" not in compiled
+    for span in SPANS[:40]:
+        assert (predicate(parse(compiled))(span) is None) == (predicate(parse(query))(span) is None)

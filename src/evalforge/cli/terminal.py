@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -50,11 +50,6 @@ def print_json(noun: Any) -> None:
     """One JSON object on one line."""
     sys.stdout.buffer.write(msgspec.json.encode(noun) + b"\n")
     sys.stdout.buffer.flush()
-
-
-def error_stream() -> IO[bytes]:
-    """Where log lines go."""
-    return sys.stderr.buffer
 
 
 def note(text: str) -> None:
@@ -107,12 +102,30 @@ def stop_on_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+class LogSink:
+    """Stderr as bytes. Whoever reads the log may stop reading: the run goes on."""
+
+    def write(self, line: bytes) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.buffer.write(line)
+        return len(line)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.buffer.flush()
+
+
+def error_stream() -> IO[bytes]:
+    """Where log lines go."""
+    return LogSink()  # type: ignore[return-value]
+
+
 @contextmanager
 def log_and_progress(*, verbose: bool, label: str, logs_in_a_pipe: bool = True) -> Iterator[tuple[IO[bytes], Any]]:
     """Where log lines go and what is told of progress: a bar on a terminal, log lines in a pipe or with --verbose."""
     with ExitStack() as stack:
         if verbose or (logs_in_a_pipe and not err_is_terminal()):
-            yield sys.stderr.buffer, lambda *_: None
+            yield error_stream(), lambda *_: None
             return
         sink = stack.enter_context(Path(os.devnull).open("wb"))
         yield sink, stack.enter_context(progress_bar(label)) if err_is_terminal() else lambda *_: None

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -30,6 +29,10 @@ HIGHEST_PORT = 65_535
 LARGEST_SECRET_FILE = 65_536
 LONGEST_VALUE_SHOWN = 200
 HASH_KEY_BYTES = 32
+BASE_URL = re.compile(
+    r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*)"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:/[A-Za-z0-9._~/-]*)?"
+)
 MAX_LOOKBACK_HOURS = 72.0
 """Further back is a backfill (design, "One run", step 2)."""
 
@@ -51,8 +54,8 @@ def _site(site: str) -> str:
 
 
 def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+    found = BASE_URL.fullmatch(url)
+    if found is None or int(found["port"] or 0) > HIGHEST_PORT:
         raise ValueError("no base URL")
     return url.rstrip("/")
 
@@ -70,6 +73,14 @@ def _host_and_port(address: str) -> str:
     return address
 
 
+def _one_word(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("no key")
+    return key
+
+
+Key = Annotated[SecretStr, AfterValidator(_one_word)]
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -86,8 +97,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    api_key: SecretStr | None = Field(None, alias="DD_API_KEY", description="a Datadog API key")
-    app_key: SecretStr | None = Field(
+    api_key: Key | None = Field(None, alias="DD_API_KEY", description="a Datadog API key")
+    app_key: Key | None = Field(
         None, alias="DD_APP_KEY", description="a Datadog application key with the permission llm_observability_read"
     )
     site: Annotated[str, AfterValidator(_site)] = Field(
@@ -140,7 +151,13 @@ class Settings(BaseModel):
     deadline_seconds: Positive = Field(
         810.0, alias="EVALFORGE_DEADLINE_SECONDS", description="a number of seconds above 0"
     )
-    lease_seconds: Positive = Field(120.0, alias="EVALFORGE_LEASE_SECONDS", description="a number of seconds above 0")
+    lease_seconds: float = Field(
+        120.0,
+        alias="EVALFORGE_LEASE_SECONDS",
+        gt=0,
+        le=86_400,
+        description="a number of seconds above 0 and at most 86400",
+    )
     scan: Literal["failures", "all"] = Field("failures", alias="EVALFORGE_SCAN", description="failures or all")
     auth: Literal["none", "cloud-run"] | None = Field(
         None, alias="EVALFORGE_AUTH", description="none or cloud-run (oidc comes with a later version)"
@@ -164,7 +181,7 @@ class Settings(BaseModel):
             return None
         found = FIRESTORE.match(place)
         if found is None:
-            raise ConfigurationError(f"EVALFORGE_STORE={self.store}: accepted is {_accepted('store')}")
+            raise ConfigurationError(f"EVALFORGE_STORE={_masked(self.store)}: accepted is {_accepted('store')}")
         return FirestoreDatabase(found["project"], found["database"] or "(default)")
 
     @property
@@ -179,7 +196,7 @@ class Settings(BaseModel):
             return user_data_path("evalforge") / "evalforge.db"
         scheme, separator, path = self.store.partition("://")
         if scheme != "sqlite" or not separator or not Path(path).is_absolute() or "\0" in path:
-            raise ConfigurationError(f"EVALFORGE_STORE={self.store}: accepted is {_accepted('store')}")
+            raise ConfigurationError(f"EVALFORGE_STORE={_masked(self.store)}: accepted is {_accepted('store')}")
         return Path(path)
 
     @property
@@ -252,7 +269,8 @@ def unknown_names(environ: Mapping[str, str] | None = None) -> list[str]:
     """`EVALFORGE_` variables that mean nothing to this version: probably misspelt."""
     known = set(_descriptions()) | {f"{secret}_FILE" for secret in SECRETS}
     present = os.environ if environ is None else environ
-    return sorted(name for name in present if name.startswith("EVALFORGE_") and name not in known)
+    found = (name for name in present if name.startswith("EVALFORGE_") and name not in known)
+    return sorted(name.encode(errors="replace").decode() for name in found)
 
 
 def _gathered(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -261,9 +279,9 @@ def _gathered(environ: Mapping[str, str]) -> dict[str, Any]:
     for name, value in environ.items():
         ours = OTHER_NAMES.get(name, name)
         if name == READ_AS_IT_IS:
-            found[name] = value
+            found[name] = _text(name, value)
         elif ours in known and value.strip() and (ours == name or ours not in environ):
-            found[ours] = value.strip()
+            found[ours] = _text(name, value).strip()
     for secret in SECRETS:
         path = environ.get(f"{secret}_FILE")
         if path and secret not in found:
@@ -280,8 +298,18 @@ def _gathered(environ: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def _text(name: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{name}: its value is not UTF-8 text") from None
+    return value
+
+
 def _secret_file(secret: str, path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(f"{secret}_FILE={path}: it is no regular file")
         with path.open("rb") as file:
             content = file.read(LARGEST_SECRET_FILE).decode().strip()
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -293,7 +321,7 @@ def _secret_file(secret: str, path: Path) -> str:
 
 
 def _masked(value: object) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", str(value))[:LONGEST_VALUE_SHOWN]
+    return re.sub(r"//.*@", "//***@", str(value))[:LONGEST_VALUE_SHOWN]
 
 
 def _descriptions() -> dict[str, str]:

@@ -59,6 +59,7 @@ class DatadogClient:
         attempt_timeout: float = 30.0,
     ) -> None:
         self._page_limit = page_limit
+        self._saw_spans = False
         self._server = _without_credentials(base_url)
         self._attempts = Attempts(
             base_url=base_url.rstrip("/"),
@@ -102,6 +103,7 @@ class DatadogClient:
             if found is None:
                 return
             timed_out = (found.status or "").lower() == "timeout"
+            self._saw_spans = self._saw_spans or bool(found.items)
             yield Page(items=found.items, timed_out=timed_out, more=found.cursor is not None)
             if found.cursor_unusable:
                 raise SearchInterrupted("Datadog gave a cursor that is no text")
@@ -132,8 +134,10 @@ class DatadogClient:
         )
         if reply.status in (UNAUTHORIZED, FORBIDDEN):
             raise self._rejected(reply.status)
-        if reply.empty_org and cursor is None:
+        if reply.empty_org and not self._saw_spans:
             return None
+        if reply.empty_org:
+            raise SearchInterrupted("Datadog says that the org has no data, after it had sent some")
         if reply.value is None and cursor is not None:
             raise SearchInterrupted(f"Datadog refused to go on from its own cursor (HTTP {reply.status})")
         if reply.value is None:

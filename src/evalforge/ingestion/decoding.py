@@ -21,8 +21,9 @@ MOST_INTEGER_DIGITS = 300
 """Longer integers are read as floats: Python refuses to convert more than 4,300 digits."""
 
 _OPENING_CHARACTERS = '{[<"'
-_TRACE_ID = re.compile(rb'"trace_id"\s*:\s*"?([0-9a-fA-F]{1,64})\b')
-_SPAN_ID = re.compile(rb'"(?:span_id|id)"\s*:\s*"?([0-9a-fA-F]{1,64})\b')
+_TRACE_ID = re.compile(rb'"trace_id"\s*:\s*"([0-9a-f]{32})"')
+_SPAN_ID = re.compile(rb'"span_id"\s*:\s*"([0-9]{17,20}|(?=[0-9]*[a-f])[0-9a-f]{16})"')
+"""Only the whole forms that ddtrace sends: in bytes that are no JSON, anything shorter may be a word or a card."""
 
 
 class UndecodableSpan(EvalForgeError):

@@ -129,10 +129,10 @@ def _whole(value: object) -> int | None:
 
 
 def plain_id(value: object) -> str | None:
-    """The id as text if it is hex or decimal, else None."""
+    """The id as text, hex digits in lower case, if it is hex or decimal; else None."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**128:
         return str(value)
-    return value if isinstance(value, str) and PLAIN_ID.match(value) else None
+    return value.lower() if isinstance(value, str) and PLAIN_ID.match(value) else None
 
 
 def split_tags(tags: object) -> tuple[tuple[str, str], ...]:

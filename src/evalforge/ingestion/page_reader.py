@@ -23,6 +23,9 @@ DUPLICATE = "duplicate"
 OTHER_ML_APP = "other_ml_app"
 ERASED = "erased"
 
+MOST_EVALUATORS, LONGEST_EVALUATOR_NAME = 1000, 200
+"""Of the names that one run learns from spans."""
+
 
 @dataclass
 class Gathered:
@@ -124,9 +127,12 @@ class PageReader:
             self._capture(span, findings)
 
     def _learn_from(self, span: Span) -> None:
-        names = set(filter(is_evaluator_name, span.evaluations))
-        self.gathered.evaluators |= names
-        self._evaluators |= names
+        """Every name is asked for; only what may be shown is stored. Both are bounded."""
+        new = [
+            name for name in span.evaluations if name not in self._evaluators and len(name) <= LONGEST_EVALUATOR_NAME
+        ]
+        self._evaluators.update(new[: MOST_EVALUATORS - len(self._evaluators)])
+        self.gathered.evaluators.update(name for name in new if name in self._evaluators and is_evaluator_name(name))
 
     def _why_excluded(self, span: Span, findings: tuple[Finding, ...]) -> str | None:
         app = span.text("ml_app")

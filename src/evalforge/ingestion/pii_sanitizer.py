@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
+
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import ConfigurationError, EvalForgeError
 from evalforge.ingestion import span_errors
@@ -186,7 +188,7 @@ class Sanitizer:
             return plain
         if isinstance(sent, str) and sent:
             return self.pseudonym(sent, "span")
-        return self.pseudonym(span.raw, "span-bytes")
+        return self.pseudonym(_canonical(span), "span-bytes")
 
     def _parent_id(self, span: Span) -> str | None:
         sent = span.attributes.get("parent_id")
@@ -202,7 +204,7 @@ class Sanitizer:
 
     def _quality_score(self, span: Span) -> float | None:
         entries = (span.evaluations.get(name) for name in self._quality_evaluators)
-        ran = (entry for entry in entries if entry is not None and entry.get("status") not in DID_NOT_RUN)
+        ran = (entry for entry in entries if entry is not None and str(entry.get("status")).upper() not in DID_NOT_RUN)
         scores = [score for score in (checks.score(entry.get("value")) for entry in ran) if score is not None]
         return float(min(scores)) if scores else None
 
@@ -218,6 +220,14 @@ def _closed(make: Callable[[], Result]) -> Result:
 
 def _severity_and_type(finding: Finding) -> tuple[int, int]:
     return SEVERITIES.index(finding.severity), FAILURE_TYPES.index(finding.type)
+
+
+def _canonical(span: Span) -> bytes:
+    """The span's bytes whatever the order of its keys; as they came if it holds what JSON has no form for."""
+    try:
+        return msgspec.json.encode(span.item, order="deterministic")
+    except (ValueError, TypeError, RecursionError):
+        return span.raw
 
 
 def _never(_: Any) -> None:

@@ -207,7 +207,7 @@ class _Run:
     def _show_progress(self) -> None:
         start, end = (datetime.fromisoformat(moment).timestamp() for moment in (self._window.start, self._window.end))
         latest = (self._reader.latest_start_ns or 0) / 1e9
-        fraction = min(1.0, max(0.0, (latest - start) / ((end - start) or 1)))
+        fraction = min(1.0, max(0.0, (latest - start) / max(end - start, 0.001)))
         self._parts.progress(self._seen, len(self._decisions) + len(self._reader.gathered.captures), fraction)
 
     def _report(self, outcome: Outcome, *, finished: bool = False) -> IngestionRun:

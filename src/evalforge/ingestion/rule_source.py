@@ -20,6 +20,8 @@ def read_text(path: Path | None) -> str:
     if path is None:
         return (files("evalforge.ingestion") / BUILT_IN).read_text(encoding="utf-8")
     try:
+        if path.exists() and not path.is_file():
+            raise RulesError(str(path), None, "it is no regular file")
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:

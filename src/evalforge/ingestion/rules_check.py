@@ -6,7 +6,6 @@ from contextlib import suppress
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.models import Finding, Page, TraceSource
-from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
 from evalforge.ingestion.run_journal import Journal, Progress
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
@@ -75,7 +74,7 @@ class _Reading:
         for raw in page.items:
             with suppress(UndecodableSpan):
                 span = decode_span(raw)
-                self._evaluators.update(filter(is_evaluator_name, span.evaluations))
+                self._evaluators.update(span.evaluations)
                 if span.trace_id is not None:
                     yield span.trace_id, tuple(rules.findings(span) for rules in self._rules)
 

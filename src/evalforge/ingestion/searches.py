@@ -12,11 +12,16 @@ import msgspec
 from evalforge.common.clock import timestamp
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.models import Page, TraceSource
+from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
 from evalforge.ingestion.run_journal import Journal
 from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
 from evalforge.models import Window
 
-HTTP_BAD_REQUEST = 400
+QUERY_REFUSED = (400, 413, 414)
+"""Bad, or too long: perhaps not so, rule by rule."""
+NAMES_A_QUERY = 100
+MOST_NAMES = 1000
+"""Evaluators asked for in one round; an org has dozens, a hostile span has as many as it likes."""
 
 
 class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,33 +82,61 @@ class Searcher:
         return bool(self._rules.with_name_globs) and not self._plan.scan_all
 
     def _round(self, evaluators: frozenset[str], only: Collection[str] | None = None) -> Iterator[Page]:
-        self._journal.evaluators_asked |= evaluators
+        """One search per app for the rules, and one more for each further hundred of evaluators."""
+        names = self._asked_for(evaluators)
         for app in self._plan.apps:
-            query = self._query(app, evaluators, only)
-            if query is not None:
-                try:
-                    yield from self._search(query)
-                except SearchRefused as refused:
-                    yield from self._rule_by_rule(app, evaluators, only, refused)
+            asked = False
+            for start in range(0, max(1, len(names)), NAMES_A_QUERY):
+                rules = only if start == 0 else self._rules.with_name_globs
+                chunk = frozenset(names[start : start + NAMES_A_QUERY])
+                if self._query(app, chunk, rules) is not None:
+                    asked = True
+                    yield from self._searched(app, chunk, rules)
+            if not asked and only is None:
+                self._journal.partial(
+                    "the rules ask Datadog for nothing: none is the server's, or no evaluator is known"
+                )
+
+    def _asked_for(self, evaluators: frozenset[str]) -> list[str]:
+        """The names in the order in which they are asked for; what may not be shown of them is counted instead."""
+        names = sorted(evaluators)
+        if len(names) > MOST_NAMES:
+            self._journal.partial(f"{len(names) - MOST_NAMES} evaluators were not asked for: over {MOST_NAMES}")
+        names = names[:MOST_NAMES]
+        shown = frozenset(filter(is_evaluator_name, names))
+        self._journal.evaluators_asked |= shown
+        if len(shown) < len(names):
+            self._journal.note(f"{len(names) - len(shown)} evaluators were asked for whose names may not be shown")
+        return names
+
+    def _searched(self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None) -> Iterator[Page]:
+        try:
+            yield from self._search(app, evaluators, only)
+        except SearchRefused as refused:
+            yield from self._rule_by_rule(app, evaluators, only, refused)
 
     def _rule_by_rule(
         self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None, refused: SearchRefused
     ) -> Iterator[Page]:
-        if refused.status != HTTP_BAD_REQUEST or self._plan.scan_all:
+        if refused.status not in QUERY_REFUSED or self._plan.scan_all:
             self._journal.partial(f"Datadog refused {refused.reason} (HTTP {refused.status})")
             return
-        self._journal.note("Datadog refused the rules as one query (HTTP 400): one query per rule was sent instead")
+        self._journal.note(
+            f"Datadog refused the rules as one query (HTTP {refused.status}): one query per rule was sent instead"
+        )
         for rule in self._rules.rules:
-            asked = rule.server and (only is None or rule.name in only)
-            query = self._query(app, evaluators, {rule.name}) if asked else None
-            if query is not None:
+            if rule.server and (only is None or rule.name in only):
                 try:
-                    yield from self._search(query)
+                    yield from self._search(app, evaluators, {rule.name})
                 except SearchRefused as answer:
                     self._journal.partial(f"Datadog refused the rule {rule.name!r} (HTTP {answer.status})")
 
-    def _search(self, query: str) -> Iterator[Page]:
-        self._journal.queries.append(query)
+    def _search(self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None) -> Iterator[Page]:
+        query = self._query(app, evaluators, only)
+        if query is None:
+            return
+        shown = self._query(app, frozenset(filter(is_evaluator_name, evaluators)), only)
+        self._journal.queries.append(shown or "(evaluators whose names may not be shown)")
         for page in self._source.search(query, self._plan.window):
             self._journal.pages += 1
             if page.timed_out:
@@ -126,12 +159,13 @@ class Searcher:
     def _first_page(self, app: str | None, window: Window) -> Page | None:
         """The page, of which the names were learned; None if Datadog refused the search."""
         query = self._rules.search_query(ml_app=app, scope=self._plan.scope, evaluators=(), all_spans=True)
-        assert query is not None
+        if query is None:
+            return None
         self._journal.queries.append(query)
         try:
             page = next(iter(self._source.search(query, window)), Page(items=()))
         except SearchRefused as refused:
-            self._journal.note(f"no names were learned from an unfiltered page: Datadog answered HTTP {refused.status}")
+            self._journal.partial(f"no evaluators' names could be learned: Datadog answered HTTP {refused.status}")
             return None
         self._journal.pages += 1
         self._learner.learn(page)

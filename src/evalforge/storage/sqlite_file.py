@@ -45,6 +45,15 @@ def open_file(path: Path | None) -> sqlite3.Connection:
 
 
 def _make_private(path: Path) -> None:
+    try:
+        _check(path)
+    except OSError as error:
+        raise ConfigurationError(f"EVALFORGE_STORE: {str(path)[:200]} cannot be used: {error.strerror}") from error
+
+
+def _check(path: Path) -> None:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ConfigurationError(f"EVALFORGE_STORE: {path} is no regular file; name another")
     if path.is_dir():
         raise ConfigurationError(f"EVALFORGE_STORE: {path} is a folder; name a file in it, such as {path}/evalforge.db")
     if not path.parent.is_dir():

@@ -25,7 +25,8 @@ FIRST_START, LAST_START = 10**18, 2_147_483_647 * 10**9
 """In ns. Starts of spans lie between September 2001 and January 2038. Card numbers, read as times, do not."""
 
 DATE = re.compile(r"(?<!\d)20\d\d([-._]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
-LONG_NUMBER = re.compile(r"\d(?:[-._:/ ]?\d){6}")
+LONG_NUMBER = re.compile(r"\d(?:[-._:/ ]{0,3}\d){6}")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NETWORK_ADDRESS = re.compile(
     r"(?<!\d)\d{1,3}(?:\.\d{1,3}){3}(?!\d)|::|(?:[0-9a-f]{1,4}:){3}|(?:[0-9a-f]{2}[-:]){5}|://", re.IGNORECASE
 )
@@ -33,6 +34,8 @@ OPAQUE = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{25,}")
 SECRET = re.compile(
     r"(?:^|[._:/-])(?:sk|pk|rk|xox[a-z]|gh[a-z]_\w|glpat|hf_\w|npm_\w|pypi|AKIA|ASIA|AIza|eyJ|SG\.)[-_A-Z0-9]"
 )
+CLOUD_KEY = re.compile(r"(?:^|[._:/-])(?:akia|asia|aiza)[0-9a-z_-]{12}", re.IGNORECASE)
+"""Of AWS and Google, also as Datadog lower-cases them in tags."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}\Z")
 MODEL = re.compile(r"[A-Za-z][A-Za-z0-9._:/-]{0,99}(?:@(?:20\d{6}|\d{3}|latest|default))?\Z")
 EVALUATOR = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
@@ -126,7 +129,7 @@ def _is_evaluator(text: str) -> bool:
 
 def _is_harmless(name: str) -> bool:
     """No secret, address, opaque token or number of seven digits or more, dates aside."""
-    if SECRET.search(name) or NETWORK_ADDRESS.search(name) or OPAQUE.search(name):
+    if SECRET.search(name) or CLOUD_KEY.search(name) or NETWORK_ADDRESS.search(name) or OPAQUE.search(name):
         return False
     return LONG_NUMBER.search(DATE.sub("~", name)) is None
 
@@ -140,7 +143,7 @@ def call_id(value: Any) -> Any:
     """An id that a model's API gave to a call, message or request: a known prefix and an opaque rest."""
     if type(value) is not str or len(value) > LONGEST_NAME or not CALL_ID.match(value):
         return None
-    return value if "-" in value or not re.search(r"\d{7}", value) else None
+    return value if UUID.search(value) or not LONG_NUMBER.search(value) else None
 
 
 def error_type(value: Any) -> Any:

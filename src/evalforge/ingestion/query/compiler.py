@@ -32,7 +32,7 @@ Alternatives: TypeAlias = tuple[str, ...] | Literal["everything"]
 LONGEST_EVALUATOR_NAME = 200
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_]+\Z")
 _OPERATORS = frozenset({"AND", "OR", "NOT", "TO"})
-_KEY_SPECIAL = re.compile(r"[^A-Za-z0-9_.\-@/]")
+_KEY_SPECIAL = re.compile(r"[^\w.\-@/]")
 _PATTERN_PIECE = re.compile(r"\\.|.", re.DOTALL)
 
 
@@ -109,7 +109,9 @@ def _negated(inner: Alternatives) -> Alternatives:
     if not inner:
         return "everything"
     text = any_of(inner)
-    return (f"(NOT {text})" if text.startswith("(NOT") else f"-{text}",)
+    if text.startswith("-"):
+        return (text.removeprefix("-"),)
+    return (f"-{text}",)
 
 
 def _evaluation_terms(term: Evaluation, evaluators: Collection[str]) -> Iterable[str]:

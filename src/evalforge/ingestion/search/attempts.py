@@ -159,12 +159,18 @@ class Attempts:
         """Limits are per endpoint (Datadog API reference, "Rate Limits"), so only some answers set the pace."""
         told = told_wait(answer.headers, answer.status, self._clock.now())
         if request.paced_by_answer:
-            limit = read_rate_limit(answer.headers)
+            limit = self._without_keys(read_rate_limit(answer.headers))
             self.rate_limit = limit if limit != RateLimit() else self.rate_limit
             self._pacer.learn(limit)
             if answer.status != OK and told is not None:
                 self._pacer.hold(told)
         return told
+
+    def _without_keys(self, limit: RateLimit) -> RateLimit:
+        """A hostile server may echo a key as the limit's name."""
+        name = (limit.name or "").casefold()
+        echoed = any(name in key.casefold() or key.casefold() in name for key in self._headers.values() if name)
+        return msgspec.structs.replace(limit, name=None) if echoed else limit
 
     def _wait(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None

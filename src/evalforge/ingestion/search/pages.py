@@ -55,8 +55,8 @@ def split_page(body: bytes) -> PageEnvelope:
         items, meta = _cut(body.removeprefix(_BYTE_ORDER_MARK))
         return _page(items, meta)
     meta = bytes(envelope.meta)
-    if envelope.data is msgspec.UNSET and not meta:
-        raise BrokenBody("the answer has neither data nor meta")
+    if envelope.data is msgspec.UNSET:
+        raise BrokenBody("the answer has no data")
     return _page(tuple(map(bytes, envelope.data or ())), meta)
 
 
@@ -72,8 +72,8 @@ def _cut(body: bytes) -> tuple[tuple[bytes, ...], bytes]:
     for begin, stop in members:
         if name := _NAME.match(body, begin, stop):
             found[name.group(1)] = name.end(), stop
-    if not found.keys() & {b"data", b"meta"}:
-        raise BrokenBody("the answer has neither data nor meta")
+    if b"data" not in found:
+        raise BrokenBody("the answer has no data")
     meta = slice(*found.get(b"meta", (0, 0)))
     return _items(body, *found.get(b"data", (0, 0))), body[meta].strip(_SPACE)
 

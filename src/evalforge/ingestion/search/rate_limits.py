@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from evalforge.ingestion.pii.checks import identifier
 from evalforge.models import RateLimit
 
 LARGEST_LIMIT = 1_000_000
@@ -18,7 +19,6 @@ LONGEST_PERIOD_SECONDS = 86_400
 TOO_MANY_REQUESTS = 429
 
 _NUMBER = re.compile(r"[0-9]{1,40}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
-_NAME = re.compile(r"[A-Za-z0-9_.:/ -]{1,100}")
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _DAY = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _HTTP_DATE = re.compile(
@@ -35,7 +35,7 @@ def read_rate_limit(headers: Mapping[str, str]) -> RateLimit:
     remaining = _number(headers.get("x-ratelimit-remaining"), 0, LARGEST_LIMIT)
     name = headers.get("x-ratelimit-name", "").strip()
     return RateLimit(
-        name=name if _NAME.fullmatch(name) else None,
+        name=identifier(name),
         limit=None if limit is None else int(limit),
         period_seconds=_number(headers.get("x-ratelimit-period"), 1, LONGEST_PERIOD_SECONDS),
         remaining=None if remaining is None else int(remaining),
