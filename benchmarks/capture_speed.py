@@ -1,8 +1,9 @@
 """Spans a second from page bytes to SQLite, against a floor in the same process; and the peak memory of the run.
 
 The floor is what no capture can do without: parse the same pages (orjson) and put the same bytes into SQLite with the
-same PRAGMAs and batch size. Both take turns, and the ratio is the median of the turns, so that a machine which is
-busy for a while slows both. Run as `python -m benchmarks.capture_speed URL PAGES`; prints one JSON object.
+same PRAGMAs and batch size. Both take turns, the floor three times to a run so that it is measured for about as long,
+and the ratio is the median of the turns, so that a machine which is busy for a while slows both. Run as
+`python -m benchmarks.capture_speed URL PAGES`; prints one JSON object.
 """
 
 import json
@@ -22,7 +23,7 @@ from evalforge.common.config import read_settings
 from evalforge.storage.sqlite_file import open_file
 from evalforge.wiring import capture
 
-ROUNDS = 5
+ROUNDS, FLOORS_A_ROUND = 5, 3
 SEARCH = "/api/v2/llm-obs/v1/spans/events/search"
 
 
@@ -35,7 +36,7 @@ def main() -> None:
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         bodies = fetched(url, pages)
         rounds = [
-            (captured(url, Path(folder) / f"run-{number}.db")[0], floor(bodies, Path(folder) / f"floor-{number}.db"))
+            (captured(url, Path(folder) / f"run-{number}.db")[0], floors(bodies, Path(folder) / f"floor-{number}"))
             for number in range(ROUNDS)
         ]
     end_to_end = statistics.median(seconds for seconds, _ in rounds)
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 def captured(url: str, path: Path) -> tuple[float, int]:
-    """Seconds of processor time of one run into a new store, and the captures it made."""
+    """Seconds of one run into a new store, and the captures it made."""
     settings = read_settings(
         {
             "EVALFORGE_DATADOG_URL": url,
@@ -84,6 +85,12 @@ def fetched(url: str, pages: int) -> list[bytes]:
         with urlopen(Request(url + SEARCH, data=json.dumps(asked).encode())) as answer:
             bodies.append(answer.read())
     return bodies
+
+
+def floors(bodies: list[bytes], folder: Path) -> float:
+    """Seconds of one floor, as the mean of several."""
+    folder.mkdir()
+    return statistics.fmean(floor(bodies, folder / f"{number}.db") for number in range(FLOORS_A_ROUND))
 
 
 def floor(bodies: list[bytes], path: Path) -> float:

@@ -33,7 +33,7 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Strongest first."""
 
 
-class Signal(msgspec.Struct, frozen=True, kw_only=True):
+class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One reason why a trace failed: a rule that matched a span, over an evaluation or an error."""
 
     rule: str
@@ -63,14 +63,14 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
+class Model(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The language model that a span called."""
 
     name: str | None = None
     provider: str | None = None
 
 
-class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True):
+class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One span, sanitised. `attributes` has Datadog's own shape; the fields beside it are what a capture is made of.
 
     `failure_type` and `severity` are those of the span's own strongest signal.
@@ -100,21 +100,21 @@ class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any] = {}
 
 
-class TracePayload(msgspec.Struct, frozen=True, kw_only=True):
+class TracePayload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The failing spans of a trace; and its root and their other ancestors, none of which failed."""
 
     spans: tuple[CapturedSpan, ...] = ()
     context: tuple[CapturedSpan, ...] = ()
 
 
-class Redaction(msgspec.Struct, frozen=True, kw_only=True):
+class Redaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the sanitiser did: the policy's version and how often it acted, by kind of action."""
 
     policy: str
     counts: dict[str, int] = {}
 
 
-class FailureCapture(msgspec.Struct, frozen=True, kw_only=True):
+class FailureCapture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The record of one failing trace. Made new by `ingestion.pii_sanitizer` alone; stores use `from_stored`.
 
     `status` and `processed` belong to the backlog: no run ever writes them after the first time.

@@ -122,20 +122,20 @@ def summarise(
     scores = [span.quality_score for span in spans if span.quality_score is not None]
     starts = sorted(signal.started_at for signal in signals if signal.started_at is not None)
     return {
-        "service_name": _first(span.service_name for span in nearest),
-        "ml_app": _first(span.ml_app for span in nearest),
-        "env": _first(span.env for span in nearest),
+        "service_name": _first(nearest, "service_name"),
+        "ml_app": _first(nearest, "ml_app"),
+        "env": _first(nearest, "env"),
         "failure_type": strongest.type,
         "severity": strongest.severity,
         "signature": signature(origin, cause),
         "origin_span_id": origin.span_id,
         "quality_score": min(scores, default=None),
-        "status_code": _first(span.status_code for span in by_origin),
+        "status_code": _first(by_origin, "status_code"),
         "failed_at": starts[0] if starts else None,
         "last_failed_at": starts[-1] if starts else None,
         "model": next((span.model for span in nearest if span.model.name), origin.model or Model()),
-        "user_hash": _first(span.user_hash for span in (*spans, *context)),
-        "session_hash": _first(span.session_hash for span in (*spans, *context)),
+        "user_hash": _first((*spans, *context), "user_hash"),
+        "session_hash": _first((*spans, *context), "session_hash"),
     }
 
 
@@ -150,6 +150,8 @@ def redaction_counts(spans: Iterable[CapturedSpan]) -> dict[str, int]:
 
 def origin_of(spans: Sequence[CapturedSpan]) -> CapturedSpan:
     """The failing span with no known failing descendant; of several, the one that failed worst."""
+    if len(spans) == 1:
+        return spans[0]
     parents = {span.parent_id for span in spans}
     leaves = [span for span in spans if span.span_id not in parents]
     return min(leaves or spans, key=_span_rank)
@@ -205,8 +207,12 @@ def _signal_rank(signal: Signal) -> tuple[int, int, str, str, str, str]:
     return signal.strength
 
 
-def _first(values: Iterable[Any]) -> Any:
-    return next((value for value in values if value is not None), None)
+def _first(spans: Iterable[CapturedSpan], field: str) -> Any:
+    for span in spans:
+        value = getattr(span, field)
+        if value is not None:
+            return value
+    return None
 
 
 def _earliest(*moments: str | None) -> str | None:

@@ -63,7 +63,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A failure rule that matched a span, over one evaluator or (None) over the span itself. Still raw."""
 
     rule: str
@@ -119,20 +119,18 @@ def nanoseconds(start: object, duration: object) -> tuple[int | None, int | None
 
 
 def _whole(value: object) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
+    if type(value) is str and len(value) <= 20 and value.isascii() and value.isdigit():
         return int(value)
-    if isinstance(value, float) and 0 <= value < 2**64:
-        return int(value)
-    return value if isinstance(value, int) and 0 <= value < 2**64 else None
+    if type(value) is float or type(value) is int:
+        return int(value) if 0 <= value < 2**64 else None
+    return None
 
 
 def plain_id(value: object) -> str | None:
     """The id as text, hex digits in lower case, if it is hex or decimal; else None."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**128:
-        return str(value)
-    return value.lower() if isinstance(value, str) and PLAIN_ID.match(value) else None
+    if type(value) is str:
+        return value.lower() if PLAIN_ID.match(value) else None
+    return str(value) if type(value) is int and 0 <= value < 2**128 else None
 
 
 def split_tags(tags: object) -> tuple[tuple[str, str], ...]:
@@ -141,4 +139,4 @@ def split_tags(tags: object) -> tuple[tuple[str, str], ...]:
         return tuple((key, value) for key, value in tags.items() if isinstance(value, str))
     if not isinstance(tags, list):
         return ()
-    return tuple((key, value) for key, _, value in (tag.partition(":") for tag in tags if isinstance(tag, str)))
+    return tuple([(key, value) for key, _, value in [tag.partition(":") for tag in tags if type(tag) is str]])

@@ -203,9 +203,10 @@ class Sanitizer:
         return _shown(span_errors.error_type(span), checks.error_type)
 
     def _quality_score(self, span: Span) -> float | None:
-        entries = (span.evaluations.get(name) for name in self._quality_evaluators)
-        ran = (entry for entry in entries if entry is not None and str(entry.get("status")).upper() not in DID_NOT_RUN)
-        scores = [score for score in (checks.score(entry.get("value")) for entry in ran) if score is not None]
+        evaluations = span.evaluations
+        entries = [evaluations[name] for name in self._quality_evaluators if name in evaluations]
+        ran = [entry for entry in entries if str(entry.get("status")).upper() not in DID_NOT_RUN]
+        scores = [score for entry in ran if (score := checks.score(entry.get("value"))) is not None]
         return float(min(scores)) if scores else None
 
 

@@ -6,6 +6,7 @@ the same failure over another order, user or request has the same signature (des
 
 import hashlib
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -25,6 +26,8 @@ VARIABLE_PART = re.compile(
 )
 FOLDED = "<*>"
 LONGEST_MESSAGE = 2_000
+REMEMBERED = 1024
+"""Signatures kept in memory: failures of one cause come in numbers, and folding a message is the dear part."""
 
 
 def fold(message: str) -> str:
@@ -34,10 +37,18 @@ def fold(message: str) -> str:
 
 def signature(span: CapturedSpan, signal: Signal) -> str:
     """`v1:` and 32 hex digits over service, type, span kind and name, and the error's or the evaluation's own parts."""
-    cause: list[str | None]
     if signal.evaluator is None:
-        cause = [span.error_type, fold(span.error_message or "")]
-    else:
-        cause = [signal.evaluator, fold(signal.value) if isinstance(signal.value, str) else None]
-    parts = [span.service_name, signal.type, span.span_kind, fold(span.name or ""), *cause]
+        return _digest(
+            span.service_name, signal.type, span.span_kind, span.name or "", span.error_type, span.error_message or ""
+        )
+    label = signal.value if isinstance(signal.value, str) else None
+    return _digest(span.service_name, signal.type, span.span_kind, span.name or "", signal.evaluator, label)
+
+
+@lru_cache(REMEMBERED)
+def _digest(
+    service: str | None, failure_type: str, kind: str | None, name: str, cause: str | None, detail: str | None
+) -> str:
+    folded = None if detail is None else fold(detail)
+    parts = [service, failure_type, kind, fold(name), cause, folded]
     return f"{VERSION}:{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]}"

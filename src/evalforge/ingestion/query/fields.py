@@ -129,8 +129,12 @@ def _or_derived(derived: Callable[[SpanView], object]) -> Callable[[str], Resolv
         attribute = _attribute(key)
 
         def values(view: SpanView) -> Iterable[Any]:
-            found = attribute(view)
-            return found if found or (value := derived(view)) is None else [value]
+            known = view.looked_up.get(key)
+            if known is None:
+                found = attribute(view)
+                known = found if found or (value := derived(view)) is None else [value]
+                view.looked_up[key] = known
+            return known
 
         return values
 

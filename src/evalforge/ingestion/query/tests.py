@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from evalforge.ingestion.query.ast import Between, Equals, Exists, Matches, Test
@@ -10,6 +11,8 @@ from evalforge.ingestion.query.fields import FREE_TEXT_CHARS
 from evalforge.ingestion.query.terms import NUMBER, unescaped
 
 ValueTest: TypeAlias = Callable[[Any], bool]
+TEXTS_REMEMBERED, LONGEST_REMEMBERED = 1024, 100
+"""Short texts, such as the types of errors, come again and again: what a pattern said of them is kept."""
 _PIECE = re.compile(r"\\.|[*?]|[^\\*?]+", re.DOTALL)
 
 
@@ -93,7 +96,14 @@ def _number(text: str) -> int | float:
 
 def _matches(pattern: re.Pattern[str]) -> ValueTest:
     fits = pattern.match
-    return lambda value: value.__class__ is str and fits(value) is not None
+    known = lru_cache(maxsize=TEXTS_REMEMBERED)(lambda text: fits(text) is not None)
+
+    def test(value: Any) -> bool:
+        if value.__class__ is not str:
+            return False
+        return known(value) if len(value) <= LONGEST_REMEMBERED else fits(value) is not None
+
+    return test
 
 
 def _between(test: Between) -> ValueTest:

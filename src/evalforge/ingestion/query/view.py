@@ -1,5 +1,6 @@
 """What a query sees of a span. The rules see less of its evaluations than the span holds; a plain query sees all."""
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from evalforge.ingestion.models import Span
@@ -12,12 +13,14 @@ _DID_NOT_RUN = frozenset({"warn", "error"})
 class SpanView:
     """A span as a query reads it."""
 
-    __slots__ = ("attributes", "evaluations", "span")
+    __slots__ = ("attributes", "evaluations", "looked_up", "span")
 
     def __init__(self, span: Span, evaluations: Evaluations) -> None:
         self.span = span
         self.attributes = span.attributes
         self.evaluations = evaluations
+        self.looked_up: dict[str, Iterable[Any]] = {}
+        """Values of keys that several rules ask for and that lie in several places; read once."""
 
     @property
     def status_code(self) -> int | None:
