@@ -12,7 +12,7 @@ import msgspec
 from google.cloud.firestore_v1.types import Write
 from google.protobuf.struct_pb2 import NULL_VALUE
 
-from evalforge.common.errors import StoreError, StoreNewerThanCode
+from evalforge.common.errors import DocumentUnreadable, StoreNewerThanCode
 from evalforge.models import CAPTURE_SCHEMA_VERSION, FailureCapture
 from evalforge.storage.firestore_connection import Snapshot
 
@@ -109,8 +109,8 @@ def _joined(noun: type[msgspec.Struct], document: Document) -> bytes:
     )
 
 
-def _unreadable(snapshot: Snapshot) -> StoreError:
-    return StoreError(f"the document {snapshot.reference.path} cannot be read: it is not what EvalForge wrote")
+def _unreadable(snapshot: Snapshot) -> DocumentUnreadable:
+    return DocumentUnreadable(f"the document {snapshot.reference.path} cannot be read: it is not what EvalForge wrote")
 
 
 @cache
