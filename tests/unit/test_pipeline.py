@@ -261,6 +261,19 @@ def test_a_signal_of_an_earlier_run_is_replaced_by_the_later_reading_whatever_el
     }
 
 
+def test_a_run_takes_up_the_pace_of_the_runs_just_before_it(store: SqliteStore) -> None:
+    clock, pages = FakeClock(), [[failed(1)], [failed(2)]]
+    first, second, third = GivenPages(pages), GivenPages(pages), GivenPages(pages)
+    pipeline(store, first, clock).run()
+    clock.advance(7)
+    pipeline(store, second, clock).run()
+    clock.advance(3600)
+    pipeline(store, third, clock).run()
+    assert first.resumed == (0, 0)
+    assert second.resumed == (7, first.calls)
+    assert third.resumed == (0, 0)
+
+
 class RefusingStore(SqliteStore):
     """A store that will not take the captures of some traces, as Firestore will not take what is too large."""
 

@@ -27,6 +27,9 @@ from evalforge.ingestion.searches import Searcher, SearchPlan
 from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome, Window
 from evalforge.ports import Batch, CaptureStore
 
+PACE_REMEMBERED, RUNS_REMEMBERED = timedelta(minutes=15), 20
+"""How far back the calls of earlier runs count for the pace: a timer's distance, so that slow rates hold too."""
+
 Decision: TypeAlias = tuple[FailureCapture, str]
 """A capture as it is to be stored, and whether that is created, updated or unchanged."""
 
@@ -108,6 +111,7 @@ class _Run:
             self._journal.note(
                 f"EVALFORGE_HASH_KEY is not the key of the last run ({last.run_id}): the same user has another hash now"
             )
+        parts.source.resume(*recent_calls(parts.store, self._started))
         names = [rule.name for rule in parts.rules.rules]
         self._journal.log.info("rules in force", rules=names, digest=parts.rules.digest)
 
@@ -277,6 +281,21 @@ def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
         store.save_run(
             msgspec.structs.replace(run, outcome="failed", finished_at=now, errors=(why,), coverage=coverage)
         )
+
+
+def recent_calls(store: CaptureStore, now: datetime) -> tuple[float, int]:
+    """How many seconds ago the last run ended, and the calls of the runs of late: the pace goes on from there.
+
+    So the rate of requests holds in any minute, also in one that began under another run.
+    """
+    since = now - PACE_REMEMBERED
+    ended = [
+        (moment, run.calls)
+        for run in store.list_runs(RUNS_REMEMBERED)
+        if run.finished_at and (moment := datetime.fromisoformat(run.finished_at)) > since
+    ]
+    last = max((moment for moment, _ in ended), default=now)
+    return (now - last).total_seconds(), sum(calls for _, calls in ended)
 
 
 def window_of(now: datetime, lookback_hours: float) -> Window:
