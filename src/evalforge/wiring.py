@@ -227,7 +227,7 @@ def _firestore(settings: Settings, place: FirestoreDatabase) -> CaptureStore:
     except ImportError as error:
         raise ConfigurationError(
             f"EVALFORGE_STORE={settings.store}: Firestore's client is not installed ({error.name} is missing); "
-            "pip install 'evalforge[gcp]'"
+            "run `make gcp` in the clone of EvalForge"
         ) from None
     return FirestoreStore(place.project, place.database, settings.collection_prefix, settings.firestore_emulator)
 
