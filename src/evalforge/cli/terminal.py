@@ -57,6 +57,11 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 span`, `2,000 spans`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def console(*, stderr: bool = False) -> Any:
     """A rich console that takes texts as they are, and in a pipe breaks no lines."""
     from rich.console import Console
