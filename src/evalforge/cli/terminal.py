@@ -15,7 +15,7 @@ import msgspec
 
 from evalforge.common.errors import ConfigurationError
 
-WIDEST, WIDTH_IN_A_PIPE = 1_000, 200
+WIDTH_IN_A_PIPE = 200
 HIGHEST_PORT = 65_535
 
 
@@ -68,18 +68,6 @@ def console(*, stderr: bool = False) -> Any:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, highlight=False, markup=False, width=None if stream.isatty() else WIDTH_IN_A_PIPE)
-
-
-def show_list(table: Any) -> None:
-    """A table whose cells are never cut, because ids are there to be copied; a narrow terminal wraps its lines."""
-    from rich.console import Console
-    from rich.measure import Measurement
-
-    wide = Console(file=sys.stdout, highlight=False, markup=False, width=WIDEST)
-    needed = Measurement.get(wide, wide.options, table).maximum
-    screen = console()
-    screen.width = max(screen.width, needed)
-    screen.print(table)
 
 
 def whole(text: str | None, flag: str, lowest: int, highest: int) -> int | None:
