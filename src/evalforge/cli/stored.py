@@ -133,7 +133,7 @@ def show_run(
     if json or not terminal.out_is_terminal():
         terminal.print_json(run)
     else:
-        terminal.console().print(tables.run_report(run))
+        terminal.console().print(tables.run_report(run, billed=settings.firestore is not None))
 
 
 @dead_letters.command("list", short_help="List them: ids, reason and shape, never text.")

@@ -21,6 +21,8 @@ from evalforge.models import (
 
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 UNKNOWN = "-"
+FREE = "an embedded store and Datadog's search cost nothing a call"
+NOT_ESTIMATED = "not estimated: Google bills Firestore's reads and writes; Datadog's search costs nothing a call"
 
 
 def when(moment: str | None) -> str:
@@ -103,8 +105,8 @@ def runs_table(runs: Iterable[IngestionRun]) -> Table:
     return table
 
 
-def run_report(run: IngestionRun) -> Table:
-    """A run as a person reads it."""
+def run_report(run: IngestionRun, *, billed: bool) -> Table:
+    """A run as a person reads it. `billed`: the store has a price a call, which the run's estimate does not hold."""
     tally = run.tally
     excluded = ", ".join(f"{number:,} {reason}" for reason, number in tally.spans_excluded.items())
     asked = ", ".join(run.coverage.evaluators_asked)
@@ -121,7 +123,7 @@ def run_report(run: IngestionRun) -> Table:
         ("Context", f"{counted(tally.context_calls, 'call')}, {counted(tally.context_spans, 'span')} read"),
         ("Dead letters", f"{tally.dead_letters} ({tally.dead_letters_new} new)"),
         ("Evaluators", asked or "none asked for by name"),
-        ("Cost", f"{run.estimated_cost_usd:.2f} USD (an embedded store and Datadog's search cost nothing a call)"),
+        ("Cost", NOT_ESTIMATED if billed else f"{run.estimated_cost_usd:.2f} USD ({FREE})"),
     ]
     rows += [("Note", text) for text in run.coverage.notes] + [("Error", text) for text in run.errors]
     return pairs(rows)
