@@ -336,7 +336,7 @@ def test_health_is_degraded_by_a_run_that_was_not_whole(case: str, store: Path, 
 def test_dead_letters_degrade_health(store: Path, client: TestClient) -> None:
     fill(store, Batch(dead_letters=[dead_letter()]), {"r": run(started_at=ago(hours=1))})
     found = client.get("/health").json()
-    assert (found["status"], found["reasons"], found["dead_letters"]) == ("degraded", ["1 dead letters"], 1)
+    assert (found["status"], found["reasons"], found["dead_letters"]) == ("degraded", ["1 dead letter"], 1)
 
 
 def test_a_run_at_work_leaves_health_as_the_last_finished_one_made_it(store: Path, client: TestClient) -> None:

@@ -47,7 +47,7 @@ def health_of(store: CaptureStore, now: datetime, *, lookback_hours: float, long
     newest = runs[0] if runs else None
     finished = next((run for run in runs if run.outcome != "running"), None)
     dead_letters = store.count_dead_letters()
-    reasons = [f"{dead_letters} dead letters"] if dead_letters else []
+    reasons = [f"{dead_letters} dead letter{'' if dead_letters == 1 else 's'}"] if dead_letters else []
     if newest is not None and newest is not finished and _age(newest.started_at, now) > longest_run_seconds:
         reasons.append("the last run never ended")
     if finished is not None:
@@ -64,7 +64,8 @@ def health_of(store: CaptureStore, now: datetime, *, lookback_hours: float, long
 
 
 def _doubts(run: IngestionRun, now: datetime, lookback_hours: float) -> list[str]:
-    doubts = [] if run.outcome == "complete" else [f"the last finished run was {run.outcome}"]
+    ended = "failed" if run.outcome == "failed" else f"was {run.outcome}"
+    doubts = [] if run.outcome == "complete" else [f"the last finished run {ended}"]
     age = timedelta(seconds=_age(run.finished_at or run.started_at, now))
     if age > timedelta(hours=lookback_hours):
         hours = age.total_seconds() / 3600
