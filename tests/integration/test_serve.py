@@ -1,6 +1,9 @@
 """`evalforge serve` as a process: who may connect, a slow Datadog, two callers, callers that leave, and its end."""
 
 import http.client
+import json
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -202,3 +205,16 @@ def test_beyond_loopback_it_listens_once_that_was_chosen_and_says_so(store: Path
 def test_fastapi_is_loaded_by_the_service_alone() -> None:
     program = "import sys, evalforge.cli, evalforge.wiring; sys.exit('fastapi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_on_a_terminal_the_service_says_where_it_is_in_one_line(store: Path) -> None:
+    controller, screen = pty.openpty()
+    command = [sys.executable, "-m", "evalforge", "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment(store), stderr=screen, stdout=screen) as process:
+        with open(controller, "rb", closefd=False) as seen:
+            listening, greeting = json.loads(seen.readline()), seen.readline().decode()
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+    os.close(screen)
+    os.close(controller)
+    assert greeting.startswith(f"EvalForge is at {listening['url']}; what it answers: {listening['url']}/openapi.json")

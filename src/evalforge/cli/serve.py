@@ -45,6 +45,12 @@ def serve(
         for name in unknown_names():
             log.warning("setting ignored", name=name)
         url = url_of(listener)
-        make_server(app, stop, log, lambda: log.info("listening", url=url, auth=settings.auth)).run(sockets=[listener])
+
+        def greet() -> None:
+            log.info("listening", url=url, auth=settings.auth)
+            if terminal.err_is_terminal():
+                terminal.note(f"EvalForge is at {url}; what it answers: {url}/openapi.json. Ctrl-C ends it.")
+
+        make_server(app, stop, log, greet).run(sockets=[listener])
     log.info("stopped")
     return 0

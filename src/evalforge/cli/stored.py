@@ -82,10 +82,11 @@ def show_capture(
     """Show one capture: what failed, why, and the link to the trace in Datadog. JSON in a pipe."""
     from evalforge.cli import show
     from evalforge.common.errors import ConfigurationError
+    from evalforge.common.ids import stored_id
     from evalforge.ports import CaptureFilter
 
     with _store() as (store, settings):
-        found = store.captures_of([trace_id]).get(trace_id)
+        found = next(iter(store.captures_of([stored_id(trace_id)]).values()), None)
         if found is None:
             stored = store.count_captures(CaptureFilter())
             raise ConfigurationError(
