@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
+from threading import Thread
 
 import msgspec
 
@@ -102,7 +103,9 @@ def serving(store: str) -> Iterator[int]:
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         try:
-            yield int(json.loads(process.stderr.readline())["url"].rpartition(":")[2])
+            port = int(json.loads(process.stderr.readline())["url"].rpartition(":")[2])
+            Thread(target=process.stderr.read, daemon=True).start()  # a pipe that nobody reads would stop the service
+            yield port
         finally:
             process.terminate()
 

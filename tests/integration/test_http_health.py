@@ -85,7 +85,7 @@ DOUBTS: dict[str, tuple[list[IngestionRun], list[str]]] = {
     ),
     "the last run failed": (
         [read(24, minutes_ago=20), read(24, minutes_ago=5, outcome="failed")],
-        ["finished run was failed"],
+        ["finished run failed"],
     ),
     "a tiny run followed a partial one": (
         [read(24, minutes_ago=10, **PARTIAL), read(TINY, minutes_ago=1)],

@@ -67,9 +67,8 @@ def health_of(store: CaptureStore, now: datetime, *, lookback_hours: float, long
         reasons.append("the last run never ended")
     if finished is not None:
         if finished.outcome != "complete":
-            reasons.append(
-                "the last finished run " + ("failed" if finished.outcome == "failed" else f"was {finished.outcome}")
-            )
+            ended = "failed" if finished.outcome == "failed" else f"was {finished.outcome}"
+            reasons.append(f"the last finished run {ended}")
         between_runs = timedelta(seconds=MOST_SECONDS_BETWEEN_RUNS) + longest_run
         reasons += _gap_doubts(gaps, now, lookback, min(between_runs, lookback))
     return Health(
