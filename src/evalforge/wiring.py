@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from evalforge.common.clock import Clock, SystemClock, random_suffix
 from evalforge.common.config import FirestoreDatabase, Settings, data_folder, silence_grpc
 from evalforge.common.errors import ConfigurationError, StoreError
+from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
@@ -96,7 +97,7 @@ def capture(
         log = json_logger(log_stream, clock).bind(run_id=run_id)
         for name in ignored:
             log.warning("setting ignored", name=name)
-        with _client(settings, log, stop, clock) as source:
+        with _client(settings, log, stop, clock) as source, collecting_rarely():
             return Pipeline(
                 source=source,
                 rules=rules,

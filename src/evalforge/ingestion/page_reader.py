@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span, shape_of
 from evalforge.ingestion.failure_rules import RuleSet
@@ -114,7 +113,7 @@ class PageReader:
         )
 
     def _read_span(self, raw: bytes) -> None:
-        content = _hash(raw)
+        content = hash(raw)
         if content in self._contents:
             self.gathered.excluded[DUPLICATE] += 1
             return
@@ -138,6 +137,8 @@ class PageReader:
 
     def _learn_from(self, span: Span) -> None:
         """Every name is asked for; only what may be shown is stored. Both are bounded."""
+        if span.evaluations.keys() <= self._evaluators:
+            return
         new = [
             name for name in span.evaluations if name not in self._evaluators and len(name) <= LONGEST_EVALUATOR_NAME
         ]
@@ -182,7 +183,3 @@ class PageReader:
         )
         self.gathered.dead_letters[letter.dead_letter_id] = letter
         self.gathered.buried += 1
-
-
-def _hash(content: bytes) -> int:
-    return int.from_bytes(blake2b(content, digest_size=8).digest())
