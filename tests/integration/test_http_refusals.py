@@ -32,6 +32,7 @@ BAD_BODIES: dict[str, bytes] = {
     "no number": b'{"lookbackHours": NaN}',
     "no finite number": b'{"qualityThreshold": 1e999}',
     "a number of 5,000 digits": b'{"qualityThreshold": ' + b"9" * 5_000 + b"}",
+    "past every score": b'{"qualityThreshold": 1e308}',
     "a deep nest": b"[" * 60_000,
 }
 
@@ -220,7 +221,10 @@ def test_a_refusal_names_the_field_its_value_if_plain_and_what_is_accepted(case:
         ({"lookbackHours": 73}, "lookbackHours=73: accepted is a finite number above 0 and at most 72"),
         ({"lookbackHours": "3"}, 'lookbackHours="3": accepted is a finite number above 0 and at most 72'),
         ({"lookbackHours": {"a": 1}}, "lookbackHours: accepted is a finite number above 0 and at most 72"),
-        ({"qualityThreshold": "jane doe"}, "qualityThreshold: accepted is a finite number"),
+        (
+            {"qualityThreshold": "jane doe"},
+            "qualityThreshold: accepted is a finite number at least -1000000 and at most 1000000",
+        ),
         ([], "body: accepted is a JSON object, sent as application/json"),
     ],
 )

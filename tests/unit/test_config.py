@@ -35,6 +35,7 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         ("EVALFORGE_DEADLINE_SECONDS", "soon"),
         ("EVALFORGE_LEASE_SECONDS", "0"),
         ("EVALFORGE_QUALITY_THRESHOLD", "nan"),
+        ("EVALFORGE_QUALITY_THRESHOLD", "1e308"),
         ("EVALFORGE_SCAN", "some"),
         ("EVALFORGE_TEXT", "redact"),
         ("EVALFORGE_DATADOG_URL", "ftp://x"),

@@ -26,6 +26,8 @@ FIRESTORE = re.compile(
 COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
 HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
 HIGHEST_PORT = 65_535
+HIGHEST_THRESHOLD = 1_000_000
+"""No score beyond it is kept (`ingestion.pii.checks`)."""
 LARGEST_SECRET_FILE = 65_536
 LONGEST_VALUE_SHOWN = 200
 HASH_KEY_BYTES = 32
@@ -127,7 +129,12 @@ class Settings(BaseModel):
         24.0, alias="EVALFORGE_LOOKBACK_HOURS", gt=0, le=MAX_LOOKBACK_HOURS, description="hours, above 0 and at most 72"
     )
     quality_threshold: float = Field(
-        0.5, alias="EVALFORGE_QUALITY_THRESHOLD", allow_inf_nan=False, description="a number"
+        0.5,
+        alias="EVALFORGE_QUALITY_THRESHOLD",
+        ge=-HIGHEST_THRESHOLD,
+        le=HIGHEST_THRESHOLD,
+        allow_inf_nan=False,
+        description="a number from -1000000 to 1000000",
     )
     quality_evaluators: CommaList = Field(
         ("quality", "quality_score"),

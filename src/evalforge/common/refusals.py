@@ -55,8 +55,9 @@ def _accepted(schema: Schema) -> str:
     if schema["type"] == "integer":
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
     if schema["type"] == "number":
-        bounds = ((" above", "exclusiveMinimum"), (" and at most", "maximum"))
-        return "a finite number" + "".join(f"{word} {schema[key]:g}" for word, key in bounds if key in schema)
+        words = {"exclusiveMinimum": "above", "minimum": "at least", "maximum": "at most"}
+        bounds = [f"{word} {schema[key]:.12g}" for key, word in words.items() if key in schema]
+        return " ".join(["a finite number", " and ".join(bounds)]).strip()
     if "maxLength" in schema:
         return f"a text of at most {schema['maxLength']} characters"
     return str(schema["description"]).rstrip(".")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from evalforge.common.clock import Clock
-from evalforge.common.config import MAX_LOOKBACK_HOURS
+from evalforge.common.config import HIGHEST_THRESHOLD, MAX_LOOKBACK_HOURS
 from evalforge.common.errors import EvalForgeError, StoreError
 from evalforge.common.problems import documented
 from evalforge.ingestion.health import Health, health_of
@@ -32,7 +32,12 @@ class RunOnce(BaseModel):
         None, alias="lookbackHours", gt=0, le=MAX_LOOKBACK_HOURS, description="How far back to read, in hours."
     )
     quality_threshold: float | None = Field(
-        None, alias="qualityThreshold", allow_inf_nan=False, description="A quality score below it fails."
+        None,
+        alias="qualityThreshold",
+        ge=-HIGHEST_THRESHOLD,
+        le=HIGHEST_THRESHOLD,
+        allow_inf_nan=False,
+        description="A quality score below it fails.",
     )
 
 
