@@ -35,7 +35,11 @@ def erase(
         typer.confirm(f"Remove {what} from {settings.store_name} for good?", abort=True, err=True)
     store = wiring.open_store(settings)
     try:
-        erasure = store.erase_trace(given[0]) if user_hash is None else store.erase_user(given[0])
+        erasure = (
+            store.erase_trace(given[0])
+            if user_hash is None
+            else store.erase_user(given[0], wiring.system_clock().now())
+        )
     finally:
         store.close()
     if not terminal.out_is_terminal():

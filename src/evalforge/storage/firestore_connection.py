@@ -6,6 +6,7 @@ have their own bounds, so that a run or a command learns within seconds that the
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from google.api_core import exceptions as google_errors
@@ -36,6 +37,9 @@ TRANSIENT = (
     google_errors.ResourceExhausted,
 )
 _ONCE = Retry(lambda _: False)
+
+WRITES_A_COMMIT = 450
+DOCUMENTS_A_READ = 200
 
 Answer = TypeVar("Answer")
 Snapshot: TypeAlias = DocumentSnapshot[Any]
@@ -81,9 +85,21 @@ class Connection:
         found = self.ask(read) if wanted else []
         return {snapshot.reference.path: snapshot for snapshot in found if snapshot.exists}
 
-    def find(self, query: Query) -> list[Snapshot]:
-        """All that the query finds; keep it small with a limit."""
-        return self.ask(lambda: list(query.stream(retry=_ONCE, timeout=ATTEMPT_SECONDS)))
+    def find(self, query: Query, at: datetime | None = None) -> list[Snapshot]:
+        """All that the query finds, or found at that moment in the last hour; keep it small with a limit."""
+        return self.ask(lambda: list(query.stream(retry=_ONCE, timeout=ATTEMPT_SECONDS, read_time=at)))
+
+    def pages(self, query: Query, limit: int | None = None, at: datetime | None = None) -> Iterator[Snapshot]:
+        """The same of any size, read in pages of which none asks for more than is still wanted."""
+        left = limit
+        while left is None or left > 0:
+            rows = DOCUMENTS_A_READ if left is None else min(left, DOCUMENTS_A_READ)
+            found = self.find(query.limit(rows), at)
+            yield from found
+            if len(found) < rows:
+                return
+            query = query.start_after(found[-1])
+            left = None if left is None else left - rows
 
     def count(self, query: Query) -> int:
         """How many documents the query finds, counted by the server."""
