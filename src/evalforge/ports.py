@@ -34,6 +34,13 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     evaluators: Collection[str] = ()
 
 
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch. `refused`: the dead letters of documents that the store would not take."""
+
+    dead_letters_new: int = 0
+    refused: Sequence[DeadLetter] = ()
+
+
 class LeaseStore(Protocol):
     """One run at a time, by compare-and-set."""
 
@@ -54,10 +61,10 @@ class CaptureStore(LeaseStore, Protocol):
     """Captures, dead letters and runs. Raises StoreError and its kin."""
 
     def captures_of(self, trace_ids: Collection[str]) -> Mapping[str, FailureCapture]:
-        """The stored captures among these traces."""
+        """The stored captures among these traces. Raises DocumentUnreadable if any of them cannot be read."""
 
-    def commit(self, lease: Lease, batch: Batch) -> int:
-        """Write the batch in one atomic commit; how many dead letters were new. Raises LeaseHeld if the lease was lost.
+    def commit(self, lease: Lease, batch: Batch) -> Committed:
+        """Write the batch in one atomic commit. Raises LeaseHeld if the lease was lost.
 
         A capture replaces what is stored of it, but for `status` and `processed`. A dead letter that is there stays.
         Nothing is written of a trace that was erased.

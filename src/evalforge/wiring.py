@@ -18,7 +18,7 @@ from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii_sanitizer import Sanitizer
-from evalforge.ingestion.pipeline import Pipeline, window_of
+from evalforge.ingestion.pipeline import Pipeline, recent_calls, window_of
 from evalforge.ingestion.query.compiler import compile_query
 from evalforge.ingestion.query.errors import QueryError
 from evalforge.ingestion.query.syntax import parse
@@ -170,6 +170,7 @@ def check(
     store = open_store_to_read(settings)
     try:
         evaluators = frozenset(settings.evaluators) | store.known_evaluators()
+        paced_from = recent_calls(store, clock.now())
     finally:
         store.close()
     run_id = f"check-{random_suffix()}"
@@ -183,6 +184,7 @@ def check(
     )
     journal = Journal(log, run_id=run_id, started_at=plan.window.end, window=plan.window)
     with _client(settings, log, stop, clock) as source:
+        source.resume(*paced_from)
         return check_rules(source, current, changed, plan, journal, progress)
 
 

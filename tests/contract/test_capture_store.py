@@ -113,8 +113,13 @@ def test_a_filter_narrows_by_time_service_type_and_severity(store, lease):
 
 def test_a_dead_letter_that_is_there_stays_as_it_was_first_seen(store, lease):
     first = dead_letter("d1", reason="first")
-    assert store.commit(lease, Batch(dead_letters=[first])) == 1
-    assert store.commit(lease, Batch(dead_letters=[dead_letter("d1", reason="second"), dead_letter("d2")])) == 1
+    assert store.commit(lease, Batch(dead_letters=[first])).dead_letters_new == 1
+    assert (
+        store.commit(
+            lease, Batch(dead_letters=[dead_letter("d1", reason="second"), dead_letter("d2")])
+        ).dead_letters_new
+        == 1
+    )
     assert {one.dead_letter_id: one.reason for one in store.list_dead_letters()} == {"d1": "first", "d2": "not JSON"}
     assert store.count_dead_letters() == 2
 
@@ -235,7 +240,7 @@ def test_an_erased_trace_is_gone_with_its_dead_letters_and_no_commit_brings_it_b
     store.commit(lease, Batch(captures=[capture("a1"), capture("b2")], dead_letters=letters))
     assert store.erase_trace("a1") == Erasure(trace_ids=("a1",), dead_letters=1)
     again = Batch(captures=[capture("a1"), capture("c3")], dead_letters=[letters[0], dead_letter("d4")])
-    assert open_store().commit(lease, again) == 1
+    assert open_store().commit(lease, again).dead_letters_new == 1
     assert sorted(ids(store)) == ["b2", "c3"]
     assert {one.dead_letter_id for one in store.list_dead_letters()} == {"d2", "d3", "d4"}
     assert store.erased_among(["a1", "b2", "zz"]) == {"a1"}
@@ -339,7 +344,7 @@ def test_a_store_in_which_only_something_was_erased_gives_its_first_lease(open_s
 
 
 def test_an_empty_commit_still_needs_the_lease(store, lease):
-    assert store.commit(lease, Batch()) == 0
+    assert store.commit(lease, Batch()).dead_letters_new == 0
     store.release_lease(lease)
     with pytest.raises(LeaseHeld):
         store.commit(lease, Batch())

@@ -11,12 +11,11 @@ from evalforge.ingestion.merging import (
     SPANS_KEPT,
     context_standing,
     keep_strongest,
-    redaction_counts,
-    summarise,
     with_context,
 )
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii.policy import MAX_SPAN_BYTES, MAX_USERS
+from evalforge.ingestion.summary import redaction_counts, summarise
 from evalforge.models import (
     CapturedSpan,
     Coverage,

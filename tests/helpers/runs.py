@@ -27,6 +27,10 @@ class GivenPages:
         self.calls = 0
         self.rate_limit = RateLimit()
         self.queries: list[str] = []
+        self.resumed: tuple[float, int] | None = None
+
+    def resume(self, seconds_ago: float, calls: int) -> None:
+        self.resumed = (seconds_ago, calls)
 
     def search(self, query: str, window: Window) -> Iterator[Page]:
         self.queries.append(query)

@@ -82,7 +82,8 @@ def test_what_fits_is_one_commit_and_more_is_cut_by_count(store: FirestoreStore,
     assert [writes for writes, _ in tally.commits] == [WRITES_A_COMMIT + 2]  # with the fence and the evaluators
     tally.commits.clear()
     letters = [dead_letter(f"d{number}") for number in range(WRITES_A_COMMIT)]
-    assert store.commit(lease, Batch(captures=[capture("fff1"), capture("fff2")], dead_letters=letters)) == len(letters)
+    done = store.commit(lease, Batch(captures=[capture("fff1"), capture("fff2")], dead_letters=letters))
+    assert done.dead_letters_new == len(letters)
     assert [writes for writes, _ in tally.commits] == [WRITES_A_COMMIT + 1, 3]
 
 
@@ -109,7 +110,7 @@ def test_unchanged_evaluators_and_dead_letters_that_are_there_are_not_written(
     batch = Batch(dead_letters=[dead_letter("d1")], evaluators={"tone"})
     store.commit(lease, batch)
     tally.commits.clear()
-    assert store.commit(lease, batch) == 0
+    assert store.commit(lease, batch).dead_letters_new == 0
     assert tally.commits == []
 
 
@@ -254,18 +255,22 @@ def test_renewals_and_erasures_while_a_run_commits_cost_it_nothing(store: Firest
 
 def test_a_refused_document_is_a_dead_letter_and_the_others_are_written(store: FirestoreStore, lease: Lease) -> None:
     made = [large("bad1", TOO_LARGE) if number == 7 else capture(f"a{number}") for number in range(20)]
-    assert store.commit(lease, Batch(captures=made, dead_letters=[dead_letter("d1")], evaluators={"tone"})) == 2
+    done = store.commit(lease, Batch(captures=made, dead_letters=[dead_letter("d1")], evaluators={"tone"}))
+    assert done.dead_letters_new == 2
+    assert [letter.trace_id for letter in done.refused] == ["bad1"]
     assert ids(store) == sorted(one.trace_id for one in made if one.trace_id != "bad1")
     [refused] = [one for one in store.list_dead_letters() if one.reason == REFUSED]
     assert (refused.trace_id, refused.run_id) == ("bad1", "r1")
     assert "x" * 10 not in refused.shape
     assert store.known_evaluators() == {"tone"}
-    assert store.commit(lease, Batch(captures=[made[7]])) == 0
+    again = store.commit(lease, Batch(captures=[made[7]]))
+    assert (again.dead_letters_new, [letter.trace_id for letter in again.refused]) == (0, ["bad1"])
 
 
 def test_a_document_larger_than_any_message_is_a_dead_letter_at_once(store: FirestoreStore, lease: Lease) -> None:
     started = time.monotonic()
-    assert store.commit(lease, Batch(captures=[capture("a1"), large("bad1", 6_000_000), capture("a2")])) == 1
+    done = store.commit(lease, Batch(captures=[capture("a1"), large("bad1", 6_000_000), capture("a2")]))
+    assert (done.dead_letters_new, len(done.refused)) == (1, 1)
     assert time.monotonic() - started < 5
     assert ids(store) == ["a1", "a2"]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalforge.ingestion.ancestry import CONTEXT_KEPT, choose_context, is_whole, unknown_parents
-from evalforge.ingestion.merging import merge, with_context
+from evalforge.ingestion.merging import settle, unite, with_context
 from evalforge.models import CapturedSpan, Model
 from helpers.captures import capture, capture_at_every_cap, signal, span
 
@@ -103,7 +103,7 @@ def test_context_tells_who_and_where_if_no_failing_span_does_and_nothing_of_the_
 def test_context_that_fails_later_moves_to_the_failing_spans() -> None:
     root, child = span("1", user_hash="u1_a"), span("2", parent_id="1")
     full = with_context(capture(spans=[child], signals=[signal("2")]), [root], "not_found")
-    merged = merge(full, capture(spans=[root], signals=[signal("1")]), read_again=lambda _: False)
+    merged = settle(unite(full, capture(spans=[root], signals=[signal("1")]), lambda _: "unread"), full)
     assert (ids(merged.trace_payload.spans), merged.trace_payload.context) == (["1", "2"], ())
     assert (merged.context_state, merged.user_hash) == ("whole", "u1_a")
 
@@ -112,7 +112,7 @@ def test_a_merge_keeps_the_context_that_is_there_and_why_the_rest_is_not() -> No
     child = capture(spans=[span("3", parent_id="2")], signals=[signal("3")])
     stored = with_context(child, [span("1", started_at="1")], "not_found")
     assert (stored.context_state, stored.context_reason) == ("partial", "not_found")
-    assert merge(stored, child, read_again=lambda _: False) == stored
+    assert settle(unite(stored, child, lambda _: "unread"), stored) == stored
     other = capture(spans=[span("5", parent_id="4")], signals=[signal("5")])
-    merged = merge(stored, other, read_again=lambda _: False)
+    merged = settle(unite(stored, other, lambda _: "unread"), stored)
     assert (ids(merged.trace_payload.context), merged.context_reason) == (["1"], "not_read")

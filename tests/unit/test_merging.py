@@ -6,7 +6,8 @@ from functools import reduce
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalforge.ingestion.merging import SIGNALS_KEPT, SPANS_KEPT, merge
+from evalforge.ingestion.merging import SIGNALS_KEPT, SPANS_KEPT, merge, settle, still_open, unite
+from evalforge.ingestion.readings import Readings
 from evalforge.models import FailureCapture, Model
 from helpers.captures import capture, signal, span
 
@@ -71,6 +72,23 @@ def crowds(draw: st.DrawFn) -> list[FailureCapture]:
     return made
 
 
+def read_by_a_run(stored: FailureCapture, commits: list[list[FailureCapture]]) -> FailureCapture:
+    """What a run makes of a stored capture, as the pipeline does it."""
+    readings, remembered = Readings(), None
+    for commit in commits:
+        for one in commit:
+            readings.note(one)
+        standing = readings.of(stored.trace_id)
+        whole = unite(remembered or stored, reduce(merge, commit), standing)
+        stored, remembered = settle(whole, stored), still_open(whole, standing)
+        readings.committed()
+    return stored
+
+
+def one_by_one(read: list[FailureCapture]) -> list[list[FailureCapture]]:
+    return [[one] for one in read]
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(crowds(), st.randoms(use_true_random=False))
 def test_the_law_holds_past_the_caps_too(read: list[FailureCapture], rng: random.Random) -> None:
@@ -79,28 +97,40 @@ def test_the_law_holds_past_the_caps_too(read: list[FailureCapture], rng: random
     first = reduce(merge, read)
     assert reduce(merge, shuffled) == first
     again: FailureCapture = first
-    seen: set[str] = set()
-    for one in shuffled:
-        again = merge(again, one, read_again=seen.__contains__)
-        seen.add(one.trace_payload.spans[0].span_id)
-    assert again == first
+    for commits in (one_by_one(shuffled), [shuffled]):
+        again = read_by_a_run(again, commits)
+        assert again == first
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(crowds(), crowds(), st.randoms(use_true_random=False))
+def test_what_a_later_run_makes_of_a_crowded_trace_hangs_on_no_order_and_no_split(
+    before: list[FailureCapture], read: list[FailureCapture], rng: random.Random
+) -> None:
+    stored = reduce(merge, before)
+    seen = rng.sample(read, rng.randrange(1, len(read)))
+    at_once = read_by_a_run(stored, [seen])
+    rng.shuffle(seen)
+    middle = rng.randrange(len(seen))
+    for commits in (one_by_one(seen), [part for part in (seen[:middle], seen[middle:]) if part]):
+        assert read_by_a_run(stored, commits) == at_once
 
 
 @given(readings())
 def test_what_was_read_before_unchanged_leaves_the_capture_as_it_is(read: FailureCapture) -> None:
-    assert merge(read, read, read_again=lambda _: False) == read
+    assert read_by_a_run(read, [[read]]) == read
 
 
 @given(readings(), readings())
 def test_signals_are_never_removed(stored: FailureCapture, read: FailureCapture) -> None:
-    merged = merge(stored, read, read_again=lambda _: False)
+    merged = read_by_a_run(stored, [[read]])
     assert {one.identity for one in merged.signals} == {one.identity for one in (*stored.signals, *read.signals)}
 
 
 def test_a_later_run_replaces_what_it_read_again_of_a_span() -> None:
     before, after = capture(spans=[span(env="dev")]), capture(spans=[span(env="prod")])
     for first, second in ((before, after), (after, before)):
-        assert merge(first, second, read_again=lambda _: False).env == second.env
+        assert read_by_a_run(first, [[second]]).env == second.env
 
 
 def test_two_versions_read_by_one_run_are_settled_alike_in_either_order() -> None:
@@ -110,7 +140,7 @@ def test_two_versions_read_by_one_run_are_settled_alike_in_either_order() -> Non
 
 def test_the_backlogs_fields_and_the_first_fetch_stay() -> None:
     stored = capture(status="triaged", processed=True, fetched_at="2026-11-01T00:00:00.000Z")
-    merged = merge(stored, capture(spans=[span("2")], signals=[signal("2")]), read_again=lambda _: False)
+    merged = read_by_a_run(stored, [[capture(spans=[span("2")], signals=[signal("2")])]])
     assert (merged.status, merged.processed, merged.fetched_at) == ("triaged", True, "2026-11-01T00:00:00.000Z")
 
 

@@ -38,6 +38,31 @@ def test_no_window_of_a_minute_ever_sees_more_than_allowed(rate: float, trips: l
     assert most_in_a_window(drive(Pacer(clock, rate), clock, trips), 60) <= rate
 
 
+@given(st.integers(1, 40), st.lists(st.lists(TRIPS, min_size=1, max_size=60), min_size=2, max_size=4), st.floats(0, 90))
+def test_no_window_of_a_minute_sees_more_across_runs_either(
+    rate: int, runs: list[list[tuple[float, float]]], pause: float
+) -> None:
+    clock = FakeClock()
+    arrivals: list[float] = []
+    for trips in runs:
+        pacer = Pacer(clock, rate)
+        ended = clock.monotonic()
+        clock.advance(pause)
+        pacer.resume(clock.monotonic() - ended, len(arrivals))
+        arrivals += drive(pacer, clock, trips)
+    assert most_in_a_window(arrivals, 60) <= rate
+
+
+def test_a_pause_after_the_runs_before_is_not_waited_for_again() -> None:
+    clock = FakeClock()
+    pacer = Pacer(clock, 30)
+    pacer.resume(61 + 2, 30)
+    assert pacer.wait_needed() == 0
+    pacer = Pacer(clock, 30)
+    pacer.resume(0, 30)
+    assert 2 <= pacer.wait_needed() < 2.1
+
+
 @pytest.mark.parametrize("rate", [1, 2, 30])
 def test_a_request_that_arrived_late_does_not_crowd_those_after_it(rate: int) -> None:
     clock = FakeClock()

@@ -1,6 +1,9 @@
 """One run: idempotent over order, split and duplicates; what it counts, decides and leaves alone."""
 
 import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalforge.common.errors import CredentialsRejected, LeaseHeld
-from evalforge.models import Coverage
-from evalforge.ports import CaptureFilter
+from evalforge.models import Coverage, Lease
+from evalforge.ports import Batch, CaptureFilter, Committed
 from evalforge.storage.sqlite import SqliteStore
+from helpers.captures import dead_letter
 from helpers.clocks import FakeClock
 from helpers.exported import failed, item, judged
 from helpers.runs import GivenPages, Lines, pipeline, run, stored
@@ -87,15 +91,14 @@ def test_what_a_later_run_makes_of_new_data_and_of_the_context_that_was_there_ha
     @settings(max_examples=60, deadline=None)
     @given(readings(), readings(), st.randoms(use_true_random=False))
     def law(first: list[Any], then: list[Any], rng: random.Random) -> None:
-        later = list({one["id"]: one for one in then}.values())
         left, right = SqliteStore(None), SqliteStore(None)
         clock = FakeClock()
         try:
             for store in (left, right):
                 run(store, [first], clock)
             clock.advance(900)
-            run(left, [later], clock, traces_a_commit=traces_a_commit)
-            run(right, pages_of(later, rng), clock, traces_a_commit=traces_a_commit)
+            run(left, [then], clock, traces_a_commit=traces_a_commit)
+            run(right, pages_of(then, rng), clock, traces_a_commit=traces_a_commit)
             assert stored(left) == stored(right)
         finally:
             left.close()
@@ -236,3 +239,99 @@ def test_an_erased_trace_is_read_again_and_does_not_come_back(store: SqliteStore
     assert tally.spans_seen == tally.spans_included + sum(tally.spans_excluded.values()) + tally.dead_letters
     decisions = {fields["trace_id"]: fields["decision"] for event, fields in log.lines if event == "decision"}
     assert decisions == {"aa": "excluded", "bb": "unchanged"}
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.9, 0.1), (0.1, 0.9)])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_signal_of_an_earlier_run_is_replaced_by_the_later_reading_whatever_else_was_read_of_its_span(
+    store: SqliteStore, order: tuple[int, int], before: float, after: float
+) -> None:
+    clock = FakeClock()
+    run(store, [[judged("toxicity_check", 1, {"value": before, "assessment": "fail"})]], clock)
+    clock.advance(900)
+    versions = [
+        judged("toxicity_check", 1, {"value": after, "assessment": "fail"}),
+        judged("grounded_check", 1, {"value": 0.2, "assessment": "fail"}),
+    ]
+    run(store, [[versions[number]] for number in order], clock, traces_a_commit=1)
+    (capture,) = store.list_captures(CaptureFilter())
+    assert {signal.evaluator: signal.value for signal in capture.signals} == {
+        "toxicity_check": after,
+        "grounded_check": 0.2,
+    }
+
+
+def test_a_run_takes_up_the_pace_of_the_runs_just_before_it(store: SqliteStore) -> None:
+    clock, pages = FakeClock(), [[failed(1)], [failed(2)]]
+    first, second, third = GivenPages(pages), GivenPages(pages), GivenPages(pages)
+    pipeline(store, first, clock).run()
+    clock.advance(7)
+    pipeline(store, second, clock).run()
+    clock.advance(3600)
+    pipeline(store, third, clock).run()
+    assert first.resumed == (0, 0)
+    assert second.resumed == (7, first.calls)
+    assert third.resumed == (0, 0)
+
+
+class RefusingStore(SqliteStore):
+    """A store that will not take the captures of some traces, as Firestore will not take what is too large."""
+
+    def __init__(self, *refused: str) -> None:
+        super().__init__(None)
+        self._refused = refused
+
+    def commit(self, lease: Lease, batch: Batch) -> Committed:
+        letters = [
+            dead_letter(f"refused-{one.trace_id}", trace_id=one.trace_id)
+            for one in batch.captures
+            if one.trace_id in self._refused
+        ]
+        taken = [one for one in batch.captures if one.trace_id not in self._refused]
+        done = super().commit(
+            lease, msgspec.structs.replace(batch, captures=taken, dead_letters=[*batch.dead_letters, *letters])
+        )
+        return msgspec.structs.replace(done, refused=letters)
+
+
+def test_a_capture_that_the_store_refuses_is_counted_and_told_as_a_dead_letter() -> None:
+    refusing, clock, log = RefusingStore(f"{1:032x}"), FakeClock(), Lines()
+    try:
+        spans = [failed(1, trace=f"{1:032x}"), failed(2, trace=f"{2:032x}")]
+        first = run(refusing, [spans], clock, log=log)
+        clock.advance(900)
+        again = run(refusing, [spans], clock)
+    finally:
+        refusing.close()
+    tally = first.tally
+    assert (tally.spans_included, tally.captures_created, tally.dead_letters, tally.dead_letters_new) == (1, 1, 1, 1)
+    tally = again.tally
+    assert (tally.captures_created, tally.captures_unchanged, tally.dead_letters, tally.dead_letters_new) == (
+        0,
+        1,
+        1,
+        0,
+    )
+    assert [fields["trace_id"] for event, fields in log.lines if event == "decision"] == [f"{2:032x}"]
+    assert [fields["trace_id"] for event, fields in log.lines if event == "dead letter"] == [f"{1:032x}"]
+
+
+def test_a_stored_document_that_cannot_be_read_is_a_dead_letter_and_costs_no_other_trace_anything(
+    tmp_path: Path,
+) -> None:
+    path, clock = tmp_path / "store.db", FakeClock()
+    store = SqliteStore(path)
+    spans = [failed(number, trace=f"{number:032x}") for number in range(1, 6)]
+    try:
+        run(store, [spans[:3]], clock)
+        broken = f"{2:032x}"
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE captures SET document = ? WHERE trace_id = ?", (b'{"signals":7}', broken))
+        clock.advance(900)
+        again = run(store, [spans], clock)
+        assert (again.outcome, again.tally.captures_created, again.tally.captures_unchanged) == ("complete", 2, 2)
+        assert [(one.trace_id, one.reason) for one in store.list_dead_letters()] == [
+            (broken, "its stored document cannot be read")
+        ]
+    finally:
+        store.close()

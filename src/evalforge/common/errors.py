@@ -8,6 +8,7 @@
     +- CredentialsRejected        4  Datadog refused the keys
     +- LeaseHeld                  5  another run is at work
     +- StoreError                 1  the store could not be read or written
+       +- DocumentUnreadable      1  one document of the store, which EvalForge did not write so
 
 Messages hold settings, ids and counts. They never hold a key or text that a customer wrote.
 """
@@ -58,3 +59,7 @@ class LeaseHeld(EvalForgeError):
 
 class StoreError(EvalForgeError):
     """The store could not be read or written."""
+
+
+class DocumentUnreadable(StoreError):
+    """One document of the store is not what EvalForge wrote; the others may well be."""

@@ -94,6 +94,10 @@ class DatadogClient:
         """The last usable word about the search's rate limit."""
         return self._attempts.rate_limit
 
+    def resume(self, seconds_ago: float, calls: int) -> None:
+        """So many calls were made before, the last of them so long ago: the pace goes on from there."""
+        self._attempts.resume(seconds_ago, calls)
+
     def search(self, query: str, window: Window) -> Iterator[Page]:
         """Every page of one search. Raises CredentialsRejected; SearchInterrupted when it ends early; SearchRefused."""
         asked: set[str] = set()

@@ -5,21 +5,18 @@ gives the same capture. Between runs the later reading of a span replaces the ea
 The backlog's `status` and `processed`, and `fetched_at`, stay as they were first stored.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from evalforge.ingestion.ancestry import by_start, choose_context, is_whole, unknown_parents
 from evalforge.ingestion.permalink import trace_url
-from evalforge.ingestion.signature import signature
+from evalforge.ingestion.summary import redaction_counts, span_rank, summarise
 from evalforge.models import (
-    FAILURE_TYPES,
-    SEVERITIES,
     CapturedSpan,
     ContextReason,
     FailureCapture,
-    Model,
     Redaction,
     Signal,
     TracePayload,
@@ -30,46 +27,88 @@ SPANS_KEPT = 24
 SIGNALS_KEPT = 200
 
 Part = TypeVar("Part", CapturedSpan, Signal)
+Key: TypeAlias = str | tuple[str, str, str]
+"""What tells a part of a capture from its others: a span's id, or a signal's identity."""
+Standing: TypeAlias = Literal["unread", "now", "earlier"]
+"""What a run has read of a stored part: nothing, a version since its last commit, or one that it has committed."""
 
 
-def merge(
-    stored: FailureCapture,
-    read: FailureCapture,
-    *,
-    read_again: Callable[[str], bool] = lambda _: True,
-    lacking: ContextReason | None = None,
+def merge(stored: FailureCapture, read: FailureCapture) -> FailureCapture:
+    """One capture of two readings of the same trace by one run."""
+    return settle(unite(stored, read), stored)
+
+
+def unite(
+    stored: FailureCapture, read: FailureCapture, standing: Callable[[Key], Standing] = lambda _: "earlier"
 ) -> FailureCapture:
-    """One capture of two of the same trace; `read_again` tells which span ids this run had read before.
+    """All spans and signals of both, past the caps too; what follows from them is for `settle`.
 
-    What is read for the first time in a run replaces what an earlier run stored of that span. Of two versions read by
-    one run (Datadog's pages shift while they are read) the one that failed worse is kept, then the one with the greater
-    encoding: an order that depends on nothing but the versions themselves, and is also the order of the caps, so that
-    a span that is cut cannot hide a version that would have been kept. `lacking` is why context that is still missing
-    is missing, where that is known.
+    `standing` tells what this run has read of a stored part before. What is read for the first time in a run replaces
+    what an earlier run stored of it. Of two versions read by one run (Datadog's pages shift while they are read) the
+    one that failed worse is kept, then the one with the greater encoding: an order that depends on nothing but the
+    versions themselves, and is also the order of the caps, so that what is cut cannot hide what would have been kept.
+    What an earlier run stored goes also where the new version of it is past the caps of what was read.
     """
-    spans = _united(stored.trace_payload.spans, read.trace_payload.spans, _span_key, _span_rank, read_again)
-    signals = _united(stored.signals, read.signals, _signal_key, _signal_rank, read_again)
-    kept_spans, kept_signals, cut = keep_strongest(spans, signals)
-    around = _united(stored.trace_payload.context, read.trace_payload.context, _span_key, _span_rank, read_again)
-    context, context_cut = choose_context(kept_spans, around)
-    facts = summarise(kept_spans, kept_signals, context)
-    first = _earliest(stored.failed_at, read.failed_at, facts["failed_at"])
-    last = _latest(stored.last_failed_at, read.last_failed_at, facts["last_failed_at"])
-    facts.update(failed_at=first, last_failed_at=last)
-    why = "cut" if context_cut else lacking or _why_lacking(stored, kept_spans, context)
+    kept, seen = stored.trace_payload, read.trace_payload
     return msgspec.structs.replace(
         stored,
-        **facts,
-        **context_standing(kept_spans, context, why),
         schema_version=read.schema_version,
-        signals=kept_signals,
+        signals=_united(stored.signals, read.signals, _signal_key, _signal_rank, standing),
+        failed_at=_earliest(stored.failed_at, read.failed_at),
+        last_failed_at=_latest(stored.last_failed_at, read.last_failed_at),
         fetched_at=min(stored.fetched_at, read.fetched_at),
         datadog_site=read.datadog_site,
-        datadog_url=trace_url(read.datadog_site, stored.trace_id, first, last),
-        trace_payload=TracePayload(spans=kept_spans, context=context),
-        truncated=cut or context_cut or stored.truncated or read.truncated or any(span.truncated for span in context),
-        redaction=Redaction(policy=read.redaction.policy, counts=redaction_counts((*kept_spans, *context))),
+        trace_payload=TracePayload(
+            spans=_united(kept.spans, seen.spans, _span_key, span_rank, standing),
+            context=_united(kept.context, seen.context, _span_key, span_rank, standing),
+        ),
+        truncated=stored.truncated or read.truncated,
+        redaction=read.redaction,
     )
+
+
+def settle(whole: FailureCapture, stored: FailureCapture, lacking: ContextReason | None = None) -> FailureCapture:
+    """What `unite` gave, cut to the caps and with all that follows from what is kept.
+
+    `lacking` is why context that is still missing is missing, if that is known; else it follows from `stored`.
+    """
+    spans, signals, cut = keep_strongest(whole.trace_payload.spans, whole.signals)
+    context, context_cut = choose_context(spans, whole.trace_payload.context)
+    facts = summarise(spans, signals, context)
+    first = _earliest(whole.failed_at, facts["failed_at"])
+    last = _latest(whole.last_failed_at, facts["last_failed_at"])
+    facts.update(failed_at=first, last_failed_at=last)
+    why = "cut" if context_cut else lacking or _why_lacking(stored, spans, context)
+    return msgspec.structs.replace(
+        whole,
+        **facts,
+        **context_standing(spans, context, why),
+        signals=signals,
+        datadog_url=trace_url(whole.datadog_site, whole.trace_id, first, last),
+        trace_payload=TracePayload(spans=spans, context=context),
+        truncated=cut or context_cut or whole.truncated or any(span.truncated for span in context),
+        redaction=Redaction(policy=whole.redaction.policy, counts=redaction_counts((*spans, *context))),
+    )
+
+
+def is_cut(whole: FailureCapture) -> bool:
+    """Whether the caps leave out any span or signal of it."""
+    return len(whole.trace_payload.spans) > SPANS_KEPT or len(whole.signals) > SIGNALS_KEPT
+
+
+def still_open(whole: FailureCapture, standing: Callable[[Key], Standing]) -> FailureCapture | None:
+    """What must be remembered of a capture that is cut, for as long as its run goes on; None if nothing.
+
+    What is stored and was not read again yet may still be replaced by something weaker, and what it displaced would
+    then be kept after all. Of what was read no more can ever be kept than the caps let through.
+    """
+    old_spans, new_spans = _apart(whole.trace_payload.spans, _span_key, standing)
+    old_signals, new_signals = _apart(whole.signals, _signal_key, standing)
+    if not is_cut(whole) or not (old_spans or old_signals):
+        return None
+    kept_spans, kept_signals, _ = keep_strongest(new_spans, new_signals)
+    payload = TracePayload(spans=(*old_spans, *kept_spans), context=whole.trace_payload.context)
+    return msgspec.structs.replace(whole, signals=(*old_signals, *kept_signals), trace_payload=payload)
 
 
 def with_context(capture: FailureCapture, found: Sequence[CapturedSpan], lacking: ContextReason) -> FailureCapture:
@@ -79,7 +118,7 @@ def with_context(capture: FailureCapture, found: Sequence[CapturedSpan], lacking
     """
     payload = TracePayload(spans=capture.trace_payload.spans, context=tuple(found))
     read = msgspec.structs.replace(capture, trace_payload=payload)
-    return merge(capture, read, read_again=lambda _: False, lacking=lacking)
+    return settle(unite(capture, read, lambda _: "unread"), capture, lacking)
 
 
 def context_standing(
@@ -102,59 +141,8 @@ def keep_strongest(
     spans = tuple(spans)
     if len(spans) == 1:
         return spans, tuple(ordered[:SIGNALS_KEPT]), len(ordered) > SIGNALS_KEPT
-    kept = tuple(sorted(sorted(spans, key=_span_rank)[:SPANS_KEPT], key=by_start))
+    kept = tuple(sorted(sorted(spans, key=span_rank)[:SPANS_KEPT], key=by_start))
     return kept, tuple(ordered[:SIGNALS_KEPT]), len(spans) > SPANS_KEPT or len(ordered) > SIGNALS_KEPT
-
-
-def summarise(
-    spans: Sequence[CapturedSpan], signals: Sequence[Signal], context: Sequence[CapturedSpan] = ()
-) -> dict[str, Any]:
-    """The fields of a capture that follow from its spans (in order of start) and signals (strongest first).
-
-    Context gives what no failing span tells of where the trace ran and for whom, and nothing else. The latest ancestor
-    is the nearest, and knows best what ran; the user and the session are those of the root.
-    """
-    strongest = signals[0]
-    origin = origin_of(spans)
-    by_origin = [origin, *(span for span in spans if span is not origin)]
-    nearest = [*by_origin, *reversed(context)] if context else by_origin
-    cause = next((signal for signal in signals if signal.span_id == origin.span_id), strongest)
-    scores = [span.quality_score for span in spans if span.quality_score is not None]
-    starts = sorted(signal.started_at for signal in signals if signal.started_at is not None)
-    return {
-        "service_name": _first(nearest, "service_name"),
-        "ml_app": _first(nearest, "ml_app"),
-        "env": _first(nearest, "env"),
-        "failure_type": strongest.type,
-        "severity": strongest.severity,
-        "signature": signature(origin, cause),
-        "origin_span_id": origin.span_id,
-        "quality_score": min(scores, default=None),
-        "status_code": _first(by_origin, "status_code"),
-        "failed_at": starts[0] if starts else None,
-        "last_failed_at": starts[-1] if starts else None,
-        "model": next((span.model for span in nearest if span.model.name), origin.model or Model()),
-        "user_hash": _first((*spans, *context), "user_hash"),
-        "session_hash": _first((*spans, *context), "session_hash"),
-    }
-
-
-def redaction_counts(spans: Iterable[CapturedSpan]) -> dict[str, int]:
-    """How often the sanitiser acted over all these spans, by kind, in the order of the kinds' names."""
-    total: dict[str, int] = {}
-    for span in spans:
-        for kind, count in span.redaction.items():
-            total[kind] = total.get(kind, 0) + count
-    return dict(sorted(total.items()))
-
-
-def origin_of(spans: Sequence[CapturedSpan]) -> CapturedSpan:
-    """The failing span with no known failing descendant; of several, the one that failed worst."""
-    if len(spans) == 1:
-        return spans[0]
-    parents = {span.parent_id for span in spans}
-    leaves = [span for span in spans if span.span_id not in parents]
-    return min(leaves or spans, key=_span_rank)
 
 
 def _why_lacking(
@@ -167,13 +155,24 @@ def _why_lacking(
     return known or "not_read"
 
 
+def _apart(
+    parts: Iterable[Part], key: Callable[[Part], Key], standing: Callable[[Key], Standing]
+) -> tuple[list[Part], list[Part]]:
+    """What this run has not read, and what it has."""
+    unread: list[Part] = []
+    read: list[Part] = []
+    for part in parts:
+        (unread if standing(key(part)) == "unread" else read).append(part)
+    return unread, read
+
+
 def _united(
-    stored: Iterable[Part],
-    read: Iterable[Part],
-    key: Callable[[Part], Hashable],
+    stored: Sequence[Part],
+    read: Sequence[Part],
+    key: Callable[[Part], Key],
     rank: Callable[[Part], Any],
-    read_again: Callable[[str], bool],
-) -> list[Part]:
+    standing: Callable[[Key], Standing],
+) -> tuple[Part, ...]:
     """Both as one, each key once: the part read, unless this run had read a better version of it before."""
 
     def is_better(part: Part, known: Part) -> bool:
@@ -181,22 +180,16 @@ def _united(
             return bool(rank(part) < rank(known))
         return msgspec.json.encode(part) > msgspec.json.encode(known)
 
-    found = {key(part): part for part in stored}
+    found = {key(part): part for part in stored if standing(key(part)) != "now"}
     for part in read:
         known = found.get(key(part))
-        if known is None or not read_again(part.span_id) or is_better(part, known):
+        if known is None or standing(key(part)) != "earlier" or is_better(part, known):
             found[key(part)] = part
-    return list(found.values())
+    return tuple(found.values())
 
 
 def _span_key(span: CapturedSpan) -> str:
     return span.span_id
-
-
-def _span_rank(span: CapturedSpan) -> tuple[int, int, str, str]:
-    severity = len(SEVERITIES) if span.severity is None else SEVERITIES.index(span.severity)
-    kind = len(FAILURE_TYPES) if span.failure_type is None else FAILURE_TYPES.index(span.failure_type)
-    return severity, kind, *by_start(span)
 
 
 def _signal_key(signal: Signal) -> tuple[str, str, str]:
@@ -205,14 +198,6 @@ def _signal_key(signal: Signal) -> tuple[str, str, str]:
 
 def _signal_rank(signal: Signal) -> tuple[int, int, str, str, str, str]:
     return signal.strength
-
-
-def _first(spans: Iterable[CapturedSpan], field: str) -> Any:
-    for span in spans:
-        value = getattr(span, field)
-        if value is not None:
-            return value
-    return None
 
 
 def _earliest(*moments: str | None) -> str | None:

@@ -95,6 +95,9 @@ class TraceSource(Protocol):
     def evaluator_names(self) -> frozenset[str]:
         """The names of the org's custom evaluators. Raises SearchInterrupted or SearchRefused."""
 
+    def resume(self, seconds_ago: float, calls: int) -> None:
+        """So many calls were made before, the last of them so long ago: the pace goes on from there."""
+
     @property
     def calls(self) -> int:
         """HTTP attempts so far; each counts against the budget."""

@@ -1,7 +1,7 @@
 """From pages of raw spans to captures: decode, drop what was read before, classify, sanitise, gather by trace.
 
-Pure but for what it remembers of its own run: 64-bit hashes of each span's bytes and of each captured span's ids, so
-that a span which Datadog's shifting pages show twice is known again (about 150 bytes a span).
+Pure but for what it remembers of its own run: a 64-bit hash of each span's bytes, so that a span which Datadog's
+shifting pages show twice is known again, and what was read of which trace (`Readings`).
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from evalforge.ingestion.merging import merge
 from evalforge.ingestion.models import Finding, Page, Span
 from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
 from evalforge.ingestion.pii_sanitizer import SanitizationFailed, Sanitizer
+from evalforge.ingestion.readings import Readings
 from evalforge.models import DeadLetter, FailureCapture
 
 NO_FAILURE = "no_failure"
@@ -36,6 +37,8 @@ class Gathered:
     excluded_traces: dict[str, str] = field(default_factory=dict)
     evaluators: set[str] = field(default_factory=set)
     seen: int = 0
+    buried: int = 0
+    """Spans that ended in a dead letter."""
     included: Counter[str] = field(default_factory=Counter)
     """Spans captured, by trace."""
     excluded: Counter[str] = field(default_factory=Counter)
@@ -50,11 +53,17 @@ class Gathered:
         letters = [key for key, letter in self.dead_letters.items() if letter.trace_id in erased]
         for key in letters:
             del self.dead_letters[key]
+        self.buried -= len(letters)
         self.excluded[ERASED] += len(letters)
         for trace_id in erased:
             self.captures.pop(trace_id, None)
             self.excluded[ERASED] += self.included.pop(trace_id, 0)
             self.excluded_traces[trace_id] = ERASED
+
+    def give_up(self, trace_id: str) -> None:
+        """The trace cannot be stored: what was read of it ends in a dead letter."""
+        self.captures.pop(trace_id, None)
+        self.buried += self.included.pop(trace_id, 0)
 
 
 class PageReader:
@@ -68,8 +77,7 @@ class PageReader:
         self._run_id, self._fetched_at = run_id, fetched_at
         self._contents: set[int] = set()
         self._evaluators: set[str] = set()
-        self._committed: set[int] = set()
-        self._since_commit: set[int] = set()
+        self.readings = Readings()
         self.gathered = Gathered()
         self.latest_start_ns: int | None = None
 
@@ -94,14 +102,16 @@ class PageReader:
         gathered, self.gathered = self.gathered, Gathered()
         return gathered
 
-    def committed(self) -> None:
-        """What was taken is in the store: from now on it counts as read before."""
-        self._committed |= self._since_commit
-        self._since_commit.clear()
-
-    def read_before(self, trace_id: str, span_id: str) -> bool:
-        """Whether an earlier commit of this run holds a reading of this span."""
-        return _place(trace_id, span_id) in self._committed
+    def letter_of_unreadable(self, trace_id: str) -> DeadLetter:
+        """The dead letter of a trace whose stored document cannot be read."""
+        return DeadLetter(
+            dead_letter_id=self._sanitizer.pseudonym(trace_id, "unreadable"),
+            trace_id=trace_id,
+            reason="its stored document cannot be read",
+            shape="not what EvalForge wrote; erase the trace to have it captured anew",
+            first_seen_at=self._fetched_at,
+            run_id=self._run_id,
+        )
 
     def _read_span(self, raw: bytes) -> None:
         content = _hash(raw)
@@ -146,7 +156,7 @@ class PageReader:
         except SanitizationFailed:
             self._bury(span.raw, "it could not be sanitised", trace_id=span.trace_id, span_id=span.span_id)
             return
-        self._since_commit.add(_place(capture.trace_id, capture.trace_payload.spans[0].span_id))
+        self.readings.note(capture)
         known = self.gathered.captures.get(capture.trace_id)
         self.gathered.captures[capture.trace_id] = capture if known is None else merge(known, capture)
         self.gathered.included[capture.trace_id] += 1
@@ -171,10 +181,7 @@ class PageReader:
             run_id=self._run_id,
         )
         self.gathered.dead_letters[letter.dead_letter_id] = letter
-
-
-def _place(trace_id: str, span_id: str) -> int:
-    return hash((trace_id, span_id))
+        self.gathered.buried += 1
 
 
 def _hash(content: bytes) -> int:

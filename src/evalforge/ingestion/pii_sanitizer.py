@@ -14,13 +14,14 @@ import msgspec
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import ConfigurationError, EvalForgeError
 from evalforge.ingestion import span_errors
-from evalforge.ingestion.merging import context_standing, keep_strongest, redaction_counts, summarise
+from evalforge.ingestion.merging import context_standing, keep_strongest
 from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.hashing import Pseudonyms
 from evalforge.ingestion.pii.policy import POLICY_VERSION
 from evalforge.ingestion.pii.walk import Walk, characters
+from evalforge.ingestion.summary import redaction_counts, summarise
 from evalforge.models import (
     FAILURE_TYPES,
     SEVERITIES,

@@ -4,26 +4,34 @@ Knows ports, not adapters. Failure of one trace never stops the run; failure of 
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import msgspec
 
 from evalforge.common.clock import Clock, timestamp
-from evalforge.common.errors import EvalForgeError
+from evalforge.common.errors import DocumentUnreadable, EvalForgeError
 from evalforge.ingestion.context import TRACES_A_CALL, ContextReader, wants_context
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.heartbeat import Heartbeat
-from evalforge.ingestion.merging import merge
+from evalforge.ingestion.merging import settle, still_open, unite
 from evalforge.ingestion.models import TraceSource
-from evalforge.ingestion.page_reader import PageReader
+from evalforge.ingestion.page_reader import Gathered, PageReader
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.run_journal import Journal, Log, Progress
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
-from evalforge.models import FailureCapture, IngestionRun, Lease, Outcome, Window
+from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome, Window
 from evalforge.ports import Batch, CaptureStore
+
+PACE_REMEMBERED, RUNS_REMEMBERED = timedelta(minutes=15), 20
+"""How far back the calls of earlier runs count for the pace: a timer's distance, so that slow rates hold too."""
+
+Decision: TypeAlias = tuple[FailureCapture, str]
+"""A capture as it is to be stored, and whether that is created, updated or unchanged."""
 
 TRACES_A_COMMIT = 450
 """Leaves room under 500 writes a batch for the fence and what else rides along (facts: platform.md §0, finding 7)."""
@@ -74,6 +82,7 @@ class _Run:
         )
         self._started = started
         self._lacking_context: set[str] = set()
+        self._still_open: dict[str, FailureCapture] = {}
         self._decisions: dict[str, str] = {}
         self._excluded: dict[str, str] = {}
         self._seen = 0
@@ -102,6 +111,7 @@ class _Run:
             self._journal.note(
                 f"EVALFORGE_HASH_KEY is not the key of the last run ({last.run_id}): the same user has another hash now"
             )
+        parts.source.resume(*recent_calls(parts.store, self._started))
         names = [rule.name for rule in parts.rules.rules]
         self._journal.log.info("rules in force", rules=names, digest=parts.rules.digest)
 
@@ -131,34 +141,59 @@ class _Run:
             self._read_context()
 
     def _commit(self) -> None:
-        gathered = self._reader.take()
-        if erased := self._parts.store.erased_among(gathered.traces):
+        gathered, store = self._reader.take(), self._parts.store
+        if erased := store.erased_among(gathered.traces):
             gathered.leave_out(erased)
-        stored = self._parts.store.captures_of(gathered.captures)
-        merged = [self._merged(stored.get(trace_id), read) for trace_id, read in gathered.captures.items()]
-        changed = [capture for capture in merged if capture != stored.get(capture.trace_id)]
+        stored = self._stored(list(gathered.captures))
+        for trace_id in gathered.captures.keys() - stored.keys():
+            letter = self._reader.letter_of_unreadable(trace_id)
+            gathered.dead_letters[letter.dead_letter_id] = letter
+            gathered.give_up(trace_id)
+        decisions = {trace_id: self._decision(stored[trace_id], read) for trace_id, read in gathered.captures.items()}
+        changed = [capture for capture, decision in decisions.values() if decision != "unchanged"]
         letters = tuple(gathered.dead_letters.values())
         batch = Batch(captures=changed, dead_letters=letters, evaluators=gathered.evaluators)
-        new_letters = self._parts.store.commit(self._lease, batch)
-        self._reader.committed()
-        for capture in merged:
-            before = stored.get(capture.trace_id)
-            self._decide(capture, "created" if before is None else "unchanged" if before == capture else "updated")
+        done = store.commit(self._lease, batch)
+        for letter in done.refused:
+            gathered.give_up(letter.trace_id or "")
+        self._reader.readings.committed()
+        decided = [decisions[trace_id] for trace_id in gathered.captures]
+        self._note(gathered, decided, (*letters, *done.refused))
+        self._journal.count(dead_letters_new=done.dead_letters_new)
+        store.save_run(self._report("running"))
+
+    def _note(self, gathered: Gathered, decided: Sequence[Decision], letters: Sequence[DeadLetter]) -> None:
+        """Count, log and remember what was committed."""
+        for capture, decision in decided:
+            self._decide(capture, decision)
+            if wants_context(capture, changed=decision != "unchanged", now=self._started):
+                self._lacking_context.add(capture.trace_id)
         self._excluded.update(gathered.excluded_traces)
         self._journal.count(
             gathered.excluded,
             spans_seen=gathered.seen,
             spans_included=gathered.included.total(),
-            dead_letters=len(gathered.dead_letters),
-            dead_letters_new=new_letters,
+            dead_letters=gathered.buried,
         )
-        self._journal.committed(captures=len(changed), unchanged=len(merged) - len(changed), dead_letters=letters)
-        self._lacking_context |= {
-            capture.trace_id
-            for capture in merged
-            if wants_context(capture, changed=capture != stored.get(capture.trace_id), now=self._started)
-        }
-        self._parts.store.save_run(self._report("running"))
+        unchanged = sum(decision == "unchanged" for _, decision in decided)
+        self._journal.committed(captures=len(decided) - unchanged, unchanged=unchanged, dead_letters=letters)
+
+    def _stored(self, trace_ids: Sequence[str]) -> dict[str, FailureCapture | None]:
+        """What is stored of each trace; those that cannot be read are left out, found by halving."""
+        try:
+            found = self._parts.store.captures_of(trace_ids)
+        except DocumentUnreadable:
+            if len(trace_ids) == 1:
+                return {}
+            middle = len(trace_ids) // 2
+            return self._stored(trace_ids[:middle]) | self._stored(trace_ids[middle:])
+        return {trace_id: found.get(trace_id) for trace_id in trace_ids}
+
+    def _decision(self, stored: FailureCapture | None, read: FailureCapture) -> Decision:
+        if stored is None:
+            return read, "created"
+        merged = self._merged(stored, read)
+        return merged, "unchanged" if merged == stored else "updated"
 
     def _read_context(self) -> None:
         """Context comes last and has its own commits, so that what it costs in calls and time costs no capture."""
@@ -175,10 +210,14 @@ class _Run:
             lacking = [stored[trace_id] for trace_id in trace_ids if trace_id in stored]
             completed = reader.completed([one for one in lacking if one.context_state != "whole"], self._window)
             changed = [capture for capture in completed if capture != stored[capture.trace_id]]
-            parts.store.commit(self._lease, Batch(captures=changed))
-            for capture in changed:
+            done = parts.store.commit(self._lease, Batch(captures=changed))
+            refused = {letter.trace_id for letter in done.refused}
+            written = [capture for capture in changed if capture.trace_id not in refused]
+            for capture in written:
                 self._decide(capture, "updated")
-            self._journal.committed(captures=len(changed), unchanged=len(completed) - len(changed), dead_letters=())
+            unchanged = len(completed) - len(changed)
+            self._journal.committed(captures=len(written), unchanged=unchanged, dead_letters=done.refused)
+            self._journal.count(dead_letters_new=done.dead_letters_new)
             parts.store.save_run(self._report("running"))
         self._leave_context(len(queue))
 
@@ -187,10 +226,13 @@ class _Run:
         if self._parts.context and captures:
             self._journal.partial(f"the context of {captures} captures was not reached")
 
-    def _merged(self, stored: FailureCapture | None, read: FailureCapture) -> FailureCapture:
-        if stored is None:
-            return read
-        return merge(stored, read, read_again=lambda span_id: self._reader.read_before(read.trace_id, span_id))
+    def _merged(self, stored: FailureCapture, read: FailureCapture) -> FailureCapture:
+        trace_id = read.trace_id
+        standing = self._reader.readings.of(trace_id)
+        whole = unite(self._still_open.pop(trace_id, stored), read, standing)
+        if (remembered := still_open(whole, standing)) is not None:
+            self._still_open[trace_id] = remembered
+        return settle(whole, stored)
 
     def _decide(self, capture: FailureCapture, decision: str) -> None:
         """One decision per trace and run: what a later commit adds to it changes only an `unchanged`."""
@@ -239,6 +281,21 @@ def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
         store.save_run(
             msgspec.structs.replace(run, outcome="failed", finished_at=now, errors=(why,), coverage=coverage)
         )
+
+
+def recent_calls(store: CaptureStore, now: datetime) -> tuple[float, int]:
+    """How many seconds ago the last run ended, and the calls of the runs of late: the pace goes on from there.
+
+    So the rate of requests holds in any minute, also in one that began under another run.
+    """
+    since = now - PACE_REMEMBERED
+    ended = [
+        (moment, run.calls)
+        for run in store.list_runs(RUNS_REMEMBERED)
+        if run.finished_at and (moment := datetime.fromisoformat(run.finished_at)) > since
+    ]
+    last = max((moment for moment, _ in ended), default=now)
+    return (now - last).total_seconds(), sum(calls for _, calls in ended)
 
 
 def window_of(now: datetime, lookback_hours: float) -> Window:

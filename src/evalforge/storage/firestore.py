@@ -12,7 +12,7 @@ from google.api_core.exceptions import GoogleAPIError
 from google.cloud.firestore import Query
 
 from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
-from evalforge.ports import Batch, CaptureFilter, Position
+from evalforge.ports import Batch, CaptureFilter, Committed, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_batches import Committer
 from evalforge.storage.firestore_connection import DOCUMENTS_A_READ, PATIENCE_SECONDS, Connection
@@ -67,7 +67,7 @@ class FirestoreStore:
             found |= {snapshot.id: to_capture(snapshot) for snapshot in snapshots.values()}
         return found
 
-    def commit(self, lease: Lease, batch: Batch) -> int:
+    def commit(self, lease: Lease, batch: Batch) -> Committed:
         return self._committer.commit(lease, batch)
 
     def list_captures(

@@ -14,7 +14,7 @@ from google.cloud.firestore import DocumentReference
 from google.cloud.firestore_v1.types import Write
 
 from evalforge.models import DeadLetter, FailureCapture, Lease
-from evalforge.ports import Batch
+from evalforge.ports import Batch, Committed
 from evalforge.storage.firestore_connection import WRITES_A_COMMIT, Connection, Found, Snapshot
 from evalforge.storage.firestore_documents import (
     BACKLOGS,
@@ -56,11 +56,11 @@ class Committer:
         self._erased = connection.collection("erased")
         self.evaluators = connection.collection("evaluators").document("known")
 
-    def commit(self, lease: Lease, batch: Batch) -> int:
+    def commit(self, lease: Lease, batch: Batch) -> Committed:
         """As `ports.CaptureStore.commit`; one atomic commit for as much as fits into one."""
         parts = list(parted(self._items(batch)))
         first = self._commit(lease, parts[0], frozenset(batch.evaluators))
-        return first + sum(self._commit(lease, part) for part in parts[1:])
+        return _together([first, *(self._commit(lease, part) for part in parts[1:])])
 
     def erased_among(self, seen: Snapshot | None, trace_ids: Iterable[str]) -> frozenset[str]:
         """Which of the traces are erased, asked only if the lease says that anything ever was."""
@@ -76,7 +76,7 @@ class Committer:
         for letter in batch.dead_letters:
             yield _item(letter, self._letters.document(letter.dead_letter_id), to_document(letter))
 
-    def _commit(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = frozenset()) -> int:
+    def _commit(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = frozenset()) -> Committed:
         if any(item.size > BYTES_A_COMMIT for item in items):
             return self._refused(lease, items)
         for _ in range(MOST_ATTEMPTS):
@@ -106,7 +106,7 @@ class Committer:
                 return self._refused(lease, writes, evaluators)
             except GoogleAPIError as error:
                 raise self._connection.explained(error) from error
-            return sum(isinstance(item.noun, DeadLetter) for item in writes)
+            return Committed(dead_letters_new=sum(isinstance(item.noun, DeadLetter) for item in writes))
         raise self._lease.contended()
 
     def _of_erased_users(self, held: Snapshot, items: Sequence[Item]) -> frozenset[str]:
@@ -141,18 +141,21 @@ class Committer:
         fields = {name: value for name, value in item.document.items() if name not in left_alone}
         return to_write(self._connection.path_of(item.reference), fields, exists=exists)
 
-    def _refused(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = frozenset()) -> int:
+    def _refused(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = frozenset()) -> Committed:
         """Halve until the document that is refused stands alone; of that, a dead letter."""
         if evaluators:
             self._commit(lease, (), evaluators)
         if len(items) == 1:
-            return self._commit(lease, [self._buried(lease, items[0])])
+            letter = self._buried(lease, items[0])
+            document = to_document(letter)
+            buried = self._commit(lease, [_item(letter, self._letters.document(letter.dead_letter_id), document)])
+            return _together([buried, Committed(refused=[letter])])
         middle = len(items) // 2
-        return self._commit(lease, items[:middle]) + self._commit(lease, items[middle:])
+        return _together([self._commit(lease, items[:middle]), self._commit(lease, items[middle:])])
 
-    def _buried(self, lease: Lease, refused: Item) -> Item:
+    def _buried(self, lease: Lease, refused: Item) -> DeadLetter:
         noun = refused.noun
-        letter = DeadLetter(
+        return DeadLetter(
             dead_letter_id=f"refused-{refused.reference.id}",
             trace_id=noun.trace_id,
             reason=REFUSED,
@@ -160,7 +163,6 @@ class Committer:
             first_seen_at=noun.fetched_at if isinstance(noun, FailureCapture) else noun.first_seen_at,
             run_id=lease.holder,
         )
-        return _item(letter, self._letters.document(letter.dead_letter_id), to_document(letter))
 
     def _names(self, seen: Found) -> frozenset[str]:
         found = seen.get(self.evaluators.path)
@@ -178,6 +180,13 @@ def parted(items: Iterable[Item]) -> Iterator[list[Item]]:
         part.append(item)
         size += item.size
     yield part
+
+
+def _together(parts: Sequence[Committed]) -> Committed:
+    return Committed(
+        dead_letters_new=sum(part.dead_letters_new for part in parts),
+        refused=[letter for part in parts for letter in part.refused],
+    )
 
 
 def _item(noun: FailureCapture | DeadLetter, reference: DocumentReference, document: Document) -> Item:

@@ -12,7 +12,7 @@ import msgspec
 from google.cloud.firestore_v1.types import Write
 from google.protobuf.struct_pb2 import NULL_VALUE
 
-from evalforge.common.errors import StoreError, StoreNewerThanCode
+from evalforge.common.errors import DocumentUnreadable, StoreNewerThanCode
 from evalforge.models import CAPTURE_SCHEMA_VERSION, FailureCapture, named_in
 from evalforge.storage.firestore_connection import Snapshot
 
@@ -122,9 +122,9 @@ def _joined(noun: type[msgspec.Struct], document: Document) -> bytes:
     )
 
 
-def unreadable(snapshot: Snapshot) -> StoreError:
+def unreadable(snapshot: Snapshot) -> DocumentUnreadable:
     """What to raise for a document that EvalForge did not write so."""
-    return StoreError(f"the document {snapshot.reference.path} cannot be read: it is not what EvalForge wrote")
+    return DocumentUnreadable(f"the document {snapshot.reference.path} cannot be read: it is not what EvalForge wrote")
 
 
 @cache

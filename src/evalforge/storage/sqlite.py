@@ -11,9 +11,9 @@ from typing import TypeVar
 import msgspec
 
 from evalforge.common.clock import timestamp
-from evalforge.common.errors import LeaseHeld, StoreError
+from evalforge.common.errors import DocumentUnreadable, LeaseHeld, StoreError
 from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease, is_user_hash
-from evalforge.ports import Batch, CaptureFilter, Position
+from evalforge.ports import Batch, CaptureFilter, Committed, Position
 from evalforge.storage import sqlite_erasure as erasure
 from evalforge.storage.ids import can_be_an_id
 from evalforge.storage.sqlite_erasure import AMONG, listed
@@ -85,7 +85,7 @@ class SqliteStore:
             found = [_capture(*row) for row in connection.execute(query, (listed(trace_ids),))]
         return {capture.trace_id: capture for capture in found}
 
-    def commit(self, lease: Lease, batch: Batch) -> int:
+    def commit(self, lease: Lease, batch: Batch) -> Committed:
         rows = [_row(capture) for capture in batch.captures]
         letters = [
             (one.trace_id, one.dead_letter_id, one.first_seen_at, msgspec.json.encode(one))
@@ -105,7 +105,7 @@ class SqliteStore:
                 "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)",
                 [letter[1:] for letter in letters if letter[0] not in erased],
             )
-            return connection.total_changes - before
+            return Committed(dead_letters_new=connection.total_changes - before)
 
     def list_captures(
         self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None
@@ -208,7 +208,7 @@ class SqliteStore:
             except sqlite3.Error as error:
                 raise StoreError(f"the store {self.path} could not be used: {error}") from error
             except msgspec.MsgspecError as error:
-                raise StoreError(f"a document in the store {self.path} cannot be read: {error}") from error
+                raise DocumentUnreadable(f"a document in the store {self.path} cannot be read: {error}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

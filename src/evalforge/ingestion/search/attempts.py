@@ -86,6 +86,10 @@ class Attempts:
         self.rate_limit = RateLimit()
         self._waited = 0.0
 
+    def resume(self, seconds_ago: float, calls: int) -> None:
+        """Keep the pace over requests made before; they do not count against the budget."""
+        self._pacer.resume(seconds_ago, calls)
+
     def ask(self, request: Request[T]) -> Reply[T]:
         """The reply to a request. Raises SearchInterrupted when none came in three attempts or none may be made."""
         attempts = Retrying(

@@ -33,6 +33,17 @@ class Pacer:
         self._last_start: float | None = None
         self._latest_arrivals: deque[float] = deque(maxlen=allowed)
 
+    def resume(self, seconds_ago: float, requests: int) -> None:
+        """Go on from requests made before this pacer was, the last of them so long ago; call it first of all.
+
+        They kept the same pace, so that each arrived at least an interval before the end of the one after it.
+        """
+        ended = self._clock.monotonic() - max(0.0, seconds_ago)
+        counted = min(requests, MOST_REMEMBERED)
+        if counted:
+            self._last_start = ended
+            self._latest_arrivals.extend(ended - self._interval * number for number in reversed(range(counted)))
+
     def wait_needed(self) -> float:
         """Seconds until the next request may start; 0 if it may now."""
         return max(self._own_wait(), self.told_wait())
