@@ -1,5 +1,6 @@
 """What is Firestore's alone: commits cut before the server refuses, the fence, refusals, settings, reads counted."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -444,3 +445,34 @@ def test_an_address_where_nobody_listens_is_told_within_seconds(monkeypatch: pyt
     assert time.monotonic() - started < 3
     assert ATTEMPT_SECONDS + PATIENCE_SECONDS <= 20
     store.close()
+
+
+def test_a_store_that_is_back_is_found_at_once_however_long_it_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen from a channel that has failed to connect for seconds, and from a new one of the same process."""
+    with refusing_server(grpc.StatusCode.PERMISSION_DENIED) as host:
+        pass
+    monkeypatch.setenv(HOST_VARIABLE, host)
+    store = FirestoreStore("some-project", "(default)", PREFIX, emulator=host, patience_seconds=7)
+    with pytest.raises(StoreError, match="no answer"):
+        store.captures_of(["a1"])
+    with refusing_server(grpc.StatusCode.PERMISSION_DENIED, port=int(host.rpartition(":")[2])):
+        started = time.monotonic()
+        for one in (store, FirestoreStore("some-project", "(default)", PREFIX, emulator=host, patience_seconds=5)):
+            with pytest.raises(ConfigurationError, match="permission denied"):
+                one.captures_of(["a1"])
+            one.close()
+        assert time.monotonic() - started < 2
+
+
+def test_a_store_that_takes_connections_and_says_nothing_is_told_within_the_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv(HOST_VARIABLE, host)
+        store = FirestoreStore("some-project", "(default)", PREFIX, emulator=host, patience_seconds=1)
+        started = time.monotonic()
+        with pytest.raises(StoreError, match="no answer from Firestore within 1 s"):
+            store.captures_of(["a1"])
+        assert time.monotonic() - started < 2
+        store.close()
