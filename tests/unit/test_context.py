@@ -259,6 +259,21 @@ def test_a_person_is_told_how_much_context_there_is_and_why_not_more(store: Sqli
     assert captures == {"partial: 1 spans, the rest was not found", "none: 0 spans, the rest was not found"}
 
 
+def test_a_user_whom_only_the_root_names_and_who_was_erased_before_it_was_read_stays_erased(store: SqliteStore) -> None:
+    known, clock = SqliteStore(None), FakeClock()
+    run(known, TraceStore(WHOLE_TRACE), clock)
+    user_hash = str(only(known).user_hash)
+    known.close()
+    run(store, TraceStore(WHOLE_TRACE, ends=[SearchInterrupted("down")]), clock)
+    assert only(store).user_hash is None
+    assert store.erase_user(user_hash, clock.now()).trace_ids == ()
+    run(store, TraceStore(WHOLE_TRACE), clock)
+    assert stored(store) == []
+    assert store.erased_among([TRACE]) == {TRACE}
+    again = run(store, TraceStore(WHOLE_TRACE), clock)
+    assert (again.tally.spans_excluded["erased"], again.tally.captures_created) == (1, 0)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.permutations(range(60)))
 def test_of_many_roots_the_earliest_and_the_ancestors_are_kept_in_whatever_order_they_come(order: list[int]) -> None:
