@@ -3,10 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench contracts lock clean
+.PHONY: demo gcp test check bench contracts lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
+
+# What a store in Firestore needs besides.
+gcp: .venv/.gcp
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2
@@ -32,14 +35,20 @@ contracts: .venv/.dev
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.venv/.gcp: .venv/.run requirements/gcp.txt
+	$(PIP) install --require-hashes -r requirements/gcp.txt
+	@touch $@
+
 .venv/.dev: .venv/.run requirements/dev.txt
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# For maintainers: needs uv. Writes hashes and no hosts.
+# For maintainers: needs uv. Writes hashes and no hosts; a later file has the versions of those before it.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock:
-	uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements/run.txt
-	uv pip compile pyproject.toml requirements/build.in --extra dev -c requirements/run.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements/dev.txt
+	$(LOCK) requirements/build.in -o requirements/run.txt
+	$(LOCK) --extra gcp -c requirements/run.txt -o requirements/gcp.txt
+	$(LOCK) requirements/build.in --extra dev -c requirements/run.txt -c requirements/gcp.txt -o requirements/dev.txt
 
 clean:
 	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Captures a second into the real Firestore emulator, against its own floor: `python -m benchmarks.firestore_speed`.
+"""Captures a second into the real Firestore emulator, and a service over it: `python -m benchmarks.firestore_speed`.
 
 The floor is what no store on the official client can do without: the same documents, whole as one text each, in batches
 of the same size, with no fence and no look at what is there. Prints one JSON object; `{}` where no emulator can start.
@@ -15,6 +15,7 @@ from itertools import islice
 import msgspec
 from google.cloud.firestore import Client
 
+from benchmarks.http_speed import median_until_ready
 from evalforge.models import FailureCapture
 from evalforge.ports import Batch, CaptureFilter
 from evalforge.storage.firestore import FirestoreStore
@@ -37,11 +38,13 @@ def main() -> None:
 
 def figures() -> dict[str, float]:
     """The median of some rounds, each into a project of its own."""
+    ready = median_until_ready(lambda: f"firestore://{new_project()}")
     made = [made_capture(number) for number in range(CAPTURES)]
     written(made[:1000])
     rates = [len(made) / written(made) for _ in range(ROUNDS)]
     least = [len(made) / floor(made) for _ in range(ROUNDS)]
     return {
+        "firestore_ready_seconds": ready,
         "firestore_captures": len(made),
         "firestore_capture_bytes": sum(len(msgspec.json.encode(one)) for one in made) // len(made),
         "firestore_captures_per_second": round(statistics.median(rates)),

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -16,16 +18,17 @@ from evalforge import __version__
 from evalforge.backlog import api as backlog
 from evalforge.common.clock import Clock
 from evalforge.common.errors import ConfigurationError, CredentialsRejected, EvalForgeError, LeaseHeld, StoreError
-from evalforge.common.guard import Guard, told
-from evalforge.common.problems import PROBLEM_JSON, Problem, problem
+from evalforge.common.guard import ABOUT, REQUEST_ID, Guard, told
+from evalforge.common.problems import LONGEST_WAIT_SECONDS, PROBLEM_JSON, RETRY_AFTER, Problem, phrase, problem
+from evalforge.common.refusals import refusal
+from evalforge.common.schemas import Document, schemas_of, without_made_up_titles
 from evalforge.ingestion import health
 from evalforge.ingestion import main as ingestion
 from evalforge.models import FailureCapture, IngestionRun
 from evalforge.ports import CaptureStore
 
 NOUNS = (IngestionRun, health.Health, FailureCapture, backlog.CapturePage, Problem)
-BAD_REQUEST, SERVER_ERROR = 400, 500
-MOST_ERRORS_TOLD, LONGEST_NAME = 3, 80
+BAD_REQUEST, NOT_FOUND, NOT_ALLOWED = 400, 404, 405
 SETTING = re.compile(r"(?:EVALFORGE|DD)_[A-Z_]+")
 TELEMETRY_OFF: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 
@@ -64,62 +67,60 @@ def create_app(
         ingestion.router(run, stores, clock, lookback_hours=lookback_hours, longest_run_seconds=longest_run_seconds)
     )
     app.include_router(backlog.router(stores, clock))
-    app.add_middleware(Guard, log=log, new_id=new_id, hosts=hosts)
+    app.add_middleware(Guard, log=log, new_id=new_id, clock=clock, hosts=hosts)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # FastAPI documents this as the way
 
-    def answer(status: int, detail: str, headers: Mapping[str, str] | None = None, **about: Any) -> Response:
-        document = problem(status, detail, new_id())
-        if about:
-            tell = log.error if status >= SERVER_ERROR else log.warning
-            tell("request failed", request_id=document.instance.rpartition(":")[2], **about)
+    def answer(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+        document = problem(status, detail, request.scope[REQUEST_ID])
         return Response(msgspec.json.encode(document), status, headers, PROBLEM_JSON)
 
     @app.exception_handler(HTTPException)
-    def refused(_: Request, error: HTTPException) -> Response:
-        return answer(error.status_code, str(error.detail), error.headers)
+    def refused(request: Request, error: HTTPException) -> Response:
+        headers, detail = error.headers or {}, str(error.detail)
+        if (error.status_code, detail) == (NOT_FOUND, phrase(NOT_FOUND)):
+            detail = f"nothing is at this address; there are {_addresses(openapi(app))}"
+        elif error.status_code == NOT_ALLOWED:
+            detail = f"accepted at this address is {headers.get('Allow', 'another method')}"
+        return answer(request, error.status_code, detail, headers)
 
     @app.exception_handler(RequestValidationError)
-    def invalid(_: Request, error: RequestValidationError) -> Response:
-        return answer(BAD_REQUEST, "; ".join(map(_wrong, error.errors()[:MOST_ERRORS_TOLD])))
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        path, method = request.scope["route"].path, request.method
+        return answer(request, BAD_REQUEST, refusal(error.errors(), openapi(app), path, method))
 
     @app.exception_handler(EvalForgeError)
-    def failed(_: Request, error: EvalForgeError) -> Response:
+    def failed(request: Request, error: EvalForgeError) -> Response:
         status, detail = _told_to_callers(error)
-        return answer(status, detail, reason=str(error), **told(error))
+        request.scope[ABOUT].update(reason=str(error), **told(error))
+        headers = {RETRY_AFTER: _wait(error.until, clock)} if isinstance(error, LeaseHeld) and error.until else None
+        return answer(request, status, detail, headers)
 
     return app
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
+def openapi(app: FastAPI) -> Document:
     """The OpenAPI document, with the nouns as they are written and without the answers that never come."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        _, nouns = msgspec.json.schema_components(NOUNS, ref_template="#/components/schemas/{name}")
         schemas = document["components"]["schemas"]
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        schemas |= {name: always_whole(schema) for name, schema in nouns.items()}
+        schemas |= schemas_of(NOUNS, "#/components/schemas/{name}")
         for operation in (one for path in document["paths"].values() for one in path.values()):
             operation["responses"].pop("422", None)
+        without_made_up_titles(document)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def capture_schema() -> dict[str, Any]:
+def capture_schema() -> Document:
     """The JSON schema (2020-12) of a capture as the service writes it."""
-    _, nouns = msgspec.json.schema_components([FailureCapture], ref_template="#/$defs/{name}")
-    whole = {name: always_whole(schema) for name, schema in nouns.items()}
+    whole = schemas_of([FailureCapture], "#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **whole.pop(FailureCapture.__name__),
         "$defs": whole,
     }
-
-
-def always_whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a noun that is written with every field, whether it has a default or not; what it is in a line."""
-    described = {**schema, "description": schema["description"].splitlines()[0]}
-    return {**described, "required": list(schema["properties"])}
 
 
 def _told_to_callers(error: EvalForgeError) -> tuple[int, str]:
@@ -130,8 +131,12 @@ def _told_to_callers(error: EvalForgeError) -> tuple[int, str]:
     return status, detail or str(error)
 
 
-def _wrong(found: Mapping[str, Any]) -> str:
-    place = ".".join(str(part)[:LONGEST_NAME] for part in found["loc"])
-    if place == "body" or found["type"] == "json_invalid":
-        return "body: accepted is a JSON object, sent as application/json"
-    return f"{place}: {found['msg']}"
+def _addresses(document: Document) -> str:
+    known = [f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations]
+    return ", ".join([*known, "GET /openapi.json"])
+
+
+def _wait(until: str, clock: Clock) -> str:
+    """Whole seconds until a moment: at least one, at most an hour."""
+    left = ceil((datetime.fromisoformat(until) - clock.now()).total_seconds())
+    return str(max(1, min(left, LONGEST_WAIT_SECONDS)))

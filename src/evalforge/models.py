@@ -5,9 +5,12 @@ Times are RFC 3339 strings in UTC with milliseconds (`common.clock.timestamp`), 
 
 import re
 from datetime import timedelta
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""A time as `common.clock.timestamp` writes it."""
 
 CAPTURE_SCHEMA_VERSION = 1
 
@@ -62,7 +65,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     evaluator: str | None = None
     error_type: str | None = None
     value: float | bool | str | None = None
-    started_at: str | None = None
+    started_at: Moment | None = None
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -102,7 +105,7 @@ class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     name: str | None = None
     span_kind: str | None = None
     status: str | None = None
-    started_at: str | None = None
+    started_at: Moment | None = None
     duration_ms: float | None = None
     ml_app: str | None = None
     service_name: str | None = None
@@ -134,9 +137,35 @@ class Redaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class FailureCapture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The record of one failing trace. Made new by `ingestion.pii_sanitizer` alone; stores use `from_stored`.
+    """The record of one failing trace: what failed, why, and its sanitised spans.
 
-    `status` and `processed` belong to the backlog: no run ever writes them after the first time.
+    Made new by `ingestion.pii_sanitizer` alone; stores use `from_stored`. Its fields, but for those that say all:
+
+    trace_id: the identity, hex or decimal; one capture a trace.
+    service_name: the service tag, else the app.
+    env: the env tag.
+    failure_type: that of the strongest signal.
+    severity: that of the strongest signal.
+    signals: every reason why the trace failed, strongest first.
+    signature: the same for failures with the same cause.
+    origin_span_id: where the failure began: the failing span with no known failing descendant.
+    quality_score: the lowest of the spans'.
+    status_code: the HTTP status where the failure began, else of another span.
+    failed_at: start of the first failing span.
+    last_failed_at: start of the last failing span; lists are in its order.
+    fetched_at: start of the run that stored it first; never moves.
+    model: that of the span where the failure began, else of the nearest that has one.
+    user_hash: a keyed hash of the user's id.
+    session_hash: a keyed hash of the session's id.
+    trace_payload: the failing spans, and as context the root of the trace and their other parents.
+    context_state: how much of the root and the parents is there.
+    context_reason: why not all of it; null if whole.
+    datadog_site: the Datadog site it was read from.
+    datadog_url: the trace in Datadog, for as long as Datadog keeps it.
+    status: new until the backlog says otherwise; no run touches it.
+    processed: belongs to the backlog; no run touches it.
+    truncated: whether a cap cut anything.
+    redaction: what the sanitiser did, and how often.
     """
 
     schema_version: int = CAPTURE_SCHEMA_VERSION
@@ -151,9 +180,9 @@ class FailureCapture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     origin_span_id: str | None = None
     quality_score: float | None = None
     status_code: int | None = None
-    failed_at: str | None = None
-    last_failed_at: str | None = None
-    fetched_at: str
+    failed_at: Moment | None = None
+    last_failed_at: Moment | None = None
+    fetched_at: Moment
     model: Model = Model()
     user_hash: str | None = None
     session_hash: str | None = None
@@ -188,15 +217,15 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     span_id: str | None = None
     reason: str
     shape: str
-    first_seen_at: str
+    first_seen_at: Moment
     run_id: str
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """The absolute time that a run read: two RFC 3339 strings, the end not later than the run's start."""
 
-    start: str
-    end: str
+    start: Moment
+    end: Moment
 
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,13 +268,23 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
     """One execution: what it asked, read, decided and wrote. Also the report that a person sees.
 
-    `hash_key_id` tells two hash keys apart without telling either.
+    outcome: running, complete, partial (what was read is kept) or failed.
+    window: the time that it read.
+    queries: every query for failures that was sent, in order.
+    calls: HTTP attempts at Datadog.
+    pages: answers that held a page.
+    tally: what became of the spans and traces.
+    rate_limit: Datadog's last word on the rate limit.
+    estimated_cost_usd: what the run cost.
+    coverage: whether the window was read whole, and if not why.
+    errors: what ended a failed run.
+    hash_key_id: tells two hash keys apart without telling either.
     """
 
     run_id: str
     outcome: Outcome
-    started_at: str
-    finished_at: str | None = None
+    started_at: Moment
+    finished_at: Moment | None = None
     window: Window
     queries: tuple[str, ...] = ()
     calls: int = 0
@@ -258,6 +297,40 @@ class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
     hash_key_id: str | None = None
 
 
+class LastRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest run in short, and how sure it is of what it read; it may still be at work.
+
+    run_id: the id of the run.
+    outcome: running, complete, partial or failed.
+    started_at: its start.
+    finished_at: its end; null while it works, or if it was killed.
+    window: the time that it reads.
+    state: complete if everything in the window was read, else partial.
+    reasons: why not everything was read; empty if it was.
+    """
+
+    run_id: str
+    outcome: Outcome
+    started_at: Moment
+    finished_at: Moment | None
+    window: Window
+    state: Literal["complete", "partial"]
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, run: IngestionRun) -> "LastRun":
+        """The run in short."""
+        return cls(
+            run_id=run.run_id,
+            outcome=run.outcome,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            window=run.window,
+            state=run.coverage.state,
+            reasons=run.coverage.reasons,
+        )
+
+
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """The right to run. `fence` grows by one with each lease ever given and rides in every data commit.
 
@@ -266,7 +339,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
     holder: str
     fence: int
-    expires_at: str
+    expires_at: Moment
     taken_from: str | None = None
 
 

@@ -17,6 +17,7 @@ from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
+from evalforge.ingestion.pii.hashing import LONGEST_ID
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.pipeline import Pipeline, recent_calls, window_of
 from evalforge.ingestion.query.compiler import compile_query
@@ -202,6 +203,19 @@ def system_clock() -> SystemClock:
     return SystemClock()
 
 
+def user_hash(settings: Settings, user_id: str) -> str:
+    """What captures show of the user with this raw id. Raises ConfigurationError, without the id, if it is none."""
+    hashed = _sanitizer(settings).user_hash(user_id)
+    if hashed is None:
+        raise ConfigurationError(f"the user's id is not one of 1 to {LONGEST_ID} characters; nothing was done")
+    return hashed
+
+
+def hash_key_id(settings: Settings) -> str:
+    """What runs under this hash key show as `hash_key_id`."""
+    return _sanitizer(settings).key_id
+
+
 @contextmanager
 def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock) -> Iterator[DatadogClient]:
     assert settings.api_key is not None
@@ -232,7 +246,7 @@ def _firestore(settings: Settings, place: FirestoreDatabase, patience_seconds: f
     except ImportError as error:
         raise ConfigurationError(
             f"EVALFORGE_STORE={settings.store}: Firestore's client is not installed ({error.name} is missing); "
-            "pip install 'evalforge[gcp]'"
+            "run `make gcp` in the clone of EvalForge"
         ) from None
     prefix, emulator = settings.collection_prefix, settings.firestore_emulator
     return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds)

@@ -2,9 +2,11 @@
 
 import io
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from starlette.testclient import TestClient
 
 from evalforge.common.clock import SystemClock
 from evalforge.common.config import Settings, read_settings
@@ -13,8 +15,10 @@ from evalforge.ports import Batch
 from evalforge.storage.sqlite import SqliteStore
 from evalforge.wiring import service
 from helpers.captures import capture
-from helpers.commands import environment
+from helpers.commands import API_KEY, APP_KEY, HASH_KEY, environment
 
+Opener = Callable[..., TestClient]
+"""Opens a client of the service: the fixture `client_of` of the integration tests."""
 NEWEST = "2026-11-23T10:00:59.000Z"
 
 
@@ -50,3 +54,18 @@ def fill(path: Path, batch: Batch, runs: Mapping[str, Any] | None = None) -> Non
     for run in (runs or {}).values():
         store.save_run(run)
     store.close()
+
+
+CANARIES = (API_KEY, APP_KEY, HASH_KEY, "canary", "Traceback", ".py", "sqlite")
+
+
+def problem_of(answer: Any, status: int) -> str:
+    """The detail of a problem document that is whole and gives nothing away."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    found = answer.json()
+    assert list(found) == ["type", "title", "status", "detail", "instance"]
+    assert found["status"] == status
+    assert not [canary for canary in CANARIES if canary in answer.text]
+    return str(found["detail"])

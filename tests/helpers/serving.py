@@ -10,6 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -30,9 +36,11 @@ class Served:
 
 
 @contextmanager
-def serving(env: dict[str, str], *arguments: str) -> Iterator[Served]:
-    """A service that listens, ended with the context."""
+def serving(env: dict[str, str], *arguments: str, open_files: int | None = None) -> Iterator[Served]:
+    """A service that listens, ended with the context; it may have so many files open at once."""
     command = [sys.executable, "-m", "evalforge", "serve", "--port", "0", *arguments]
+    if open_files:
+        command = [sys.executable, "-c", LIMITED, str(open_files), *command]
     with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         log: list[dict[str, Any]] = []

@@ -291,12 +291,13 @@ def test_a_reader_that_goes_away_is_no_error(filled: Path) -> None:
 
 
 def test_a_list_fits_a_terminal_of_80_columns_and_an_id_is_never_cut(filled: Path) -> None:
-    for columns, service in (("80", False), ("120", True)):
+    for columns, type_ in (("80", False), ("120", True)):
         _, seen = on_a_terminal("captures", "list", env=environment(filled), columns=columns)
         rows = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", seen).splitlines() if f"{1:032x}" in line]
         assert len(rows) == 1
         assert len(rows[0].rstrip()) <= int(columns)
-        assert ("shop-api" in rows[0]) is service
+        assert "shop-api" in rows[0]
+        assert ("llm_error" in rows[0]) is type_
 
 
 def test_a_server_that_cannot_be_reached_is_named_and_not_called_a_window_without_failures(store: Path) -> None:

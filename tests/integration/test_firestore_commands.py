@@ -9,7 +9,7 @@ pytest.importorskip("google.cloud.firestore")
 
 import grpc
 
-from helpers.commands import Result, environment, evalforge
+from helpers.commands import Result, environment, evalforge, on_a_terminal
 from helpers.exported import failed
 from helpers.fake_datadog import FakeDatadog
 from helpers.firestore_emulator import HOST_VARIABLE, new_project
@@ -44,6 +44,17 @@ def test_a_capture_into_firestore_is_listed_shown_erased_and_does_not_come_back(
     assert missing.code == 2
     assert f"no such capture among the 1 in {env['EVALFORGE_STORE']}/(default)" in missing.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_does_not_say_that_firestore_costs_nothing(env: dict[str, str]) -> None:
+    code, seen = on_a_terminal("capture", env=env)
+    assert code == 0, seen
+    run_id = evalforge("runs", "list", env=env).lines[0]["run_id"]
+    for shown in (seen, on_a_terminal("runs", "show", run_id, env=env)[1]):
+        [cost] = [line for line in shown.splitlines() if "Cost" in line]
+        assert "not estimated" in cost
+        assert "Google bills" in " ".join(shown.split())
+        assert "0.00" not in cost
 
 
 def one_line(done: Result, code: int) -> str:
@@ -93,5 +104,5 @@ def test_without_the_extra_the_line_says_how_to_install_it_and_all_else_works(tm
     assert evalforge("--help", env=given).code == 0
     assert evalforge("captures", "list", env=given).code == 0
     line = one_line(evalforge("captures", "list", env=given | UNREACHABLE), 2)
-    assert "pip install 'evalforge[gcp]'" in line
+    assert "run `make gcp` in the clone" in line
     assert "grpc" in line

@@ -405,12 +405,26 @@ def test_two_prefixes_in_one_database_know_nothing_of_each_other(
     other.close()
 
 
+API_DISABLED = (
+    f"Cloud Firestore API has not been used in project {CANARY} before or it is disabled. Enable it by visiting"
+)
 REFUSALS = [
     (grpc.StatusCode.PERMISSION_DENIED, CANARY, ConfigurationError, "permission denied.*roles/datastore.user"),
-    (grpc.StatusCode.NOT_FOUND, CANARY, ConfigurationError, "no such project or database.*databases create --project"),
+    (grpc.StatusCode.PERMISSION_DENIED, API_DISABLED, ConfigurationError, "gcloud services enable .* --project wrong-"),
+    (
+        grpc.StatusCode.NOT_FOUND,
+        CANARY,
+        ConfigurationError,
+        "no such project or database.*create --project.*--location",
+    ),
     (grpc.StatusCode.UNAUTHENTICATED, CANARY, ConfigurationError, "no usable Google credentials.*gcloud auth"),
     (grpc.StatusCode.FAILED_PRECONDITION, CANARY, ConfigurationError, "not one in Firestore's native mode"),
-    (grpc.StatusCode.FAILED_PRECONDITION, "needs an index", ConfigurationError, "deploy/firestore.indexes.json"),
+    (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "needs an index",
+        ConfigurationError,
+        "deploy --only firestore:indexes --project wrong-",
+    ),
     (grpc.StatusCode.UNKNOWN, CANARY, StoreError, "Firestore refused with Unknown"),
 ]
 

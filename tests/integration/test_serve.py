@@ -1,6 +1,9 @@
 """`evalforge serve` as a process: who may connect, a slow Datadog, two callers, callers that leave, and its end."""
 
 import http.client
+import json
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -196,9 +199,22 @@ def test_a_taken_port_is_refused(store: Path) -> None:
 def test_beyond_loopback_it_listens_once_that_was_chosen_and_says_so(store: Path) -> None:
     with serving(environment(store, EVALFORGE_AUTH="none", PORT="another program's"), "--host", "0.0.0.0") as served:
         assert served.ask("GET", "/health")[0] == 200
-        assert served.log[-1]["auth"] == "none"
+        assert [line["auth"] for line in served.log if line["message"] == "listening"] == ["none"]
 
 
 def test_fastapi_is_loaded_by_the_service_alone() -> None:
     program = "import sys, evalforge.cli, evalforge.wiring; sys.exit('fastapi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_on_a_terminal_the_service_says_where_it_is_in_one_line(store: Path) -> None:
+    controller, screen = pty.openpty()
+    command = [sys.executable, "-m", "evalforge", "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment(store), stderr=screen, stdout=screen) as process:
+        with open(controller, "rb", closefd=False) as seen:
+            listening, greeting = json.loads(seen.readline()), seen.readline().decode()
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+    os.close(screen)
+    os.close(controller)
+    assert greeting.startswith(f"EvalForge is at {listening['url']}; what it answers: {listening['url']}/openapi.json")

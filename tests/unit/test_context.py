@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalforge.cli import tables
+from evalforge.cli import show
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import CredentialsRejected
 from evalforge.ingestion.context import PARENTS_A_CALL, ROOTS_KEPT, TRACES_A_CALL, context_query
@@ -253,10 +253,10 @@ def test_an_answer_that_datadog_gave_in_part_is_asked_for_again_by_the_next_run(
 
 def test_a_person_is_told_how_much_context_there_is_and_why_not_more(store: SqliteStore) -> None:
     run(store, TraceStore([ROOT, TOOL]))
-    assert tables.context(only(store)) == "partial: 1 spans, the rest was not found"
+    assert show.context(only(store)) == "partial: 1 span, the rest was not found"
     run(store, TraceStore([ROOT, TOOL, at(6, 1, fails=True, trace=f"{2:032x}")]))
-    captures = {tables.context(one) for one in store.list_captures(CaptureFilter())}
-    assert captures == {"partial: 1 spans, the rest was not found", "none: 0 spans, the rest was not found"}
+    captures = {show.context(one) for one in store.list_captures(CaptureFilter())}
+    assert captures == {"partial: 1 span, the rest was not found", "none: it was not found"}
 
 
 def test_a_user_whom_only_the_root_names_and_who_was_erased_before_it_was_read_stays_erased(store: SqliteStore) -> None:

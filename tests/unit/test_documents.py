@@ -97,7 +97,7 @@ def wrong_in(words: list[str]) -> str | None:
         if word.startswith("-") and word != "-":
             if word not in known:
                 return f"no flag {word}"
-            if known[word] is not None and (not words or words.pop(0).startswith("-")):
+            if known[word] is not None and (not words or re.match("-.", words.pop(0))):
                 return f"{word} takes a value"
         elif getattr(command, "commands", None):
             if word not in command.commands:

@@ -27,7 +27,8 @@ from evalforge.storage.firestore_lease import FIELDS as LEASE_FIELDS
 from helpers.captures import capture, dead_letter, run
 
 PREFIX = "evalforge_"
-DECLARED = json.loads((Path(__file__).parents[2] / "deploy" / "firestore.indexes.json").read_text(encoding="utf-8"))
+DEPLOY = Path(__file__).parents[2] / "deploy"
+DECLARED = json.loads((DEPLOY / "firestore.indexes.json").read_text(encoding="utf-8"))
 COMPOSITE = {
     (index["collectionGroup"], tuple((field["fieldPath"], field["order"]) for field in index["fields"]))
     for index in DECLARED["indexes"]
@@ -102,3 +103,8 @@ def test_every_field_is_exempt_from_automatic_indexes_unless_a_query_needs_one()
     stored = {(f"{PREFIX}{collection}", field) for collection, names in fields.items() for field in names}
     automatic = {index for query in made_queries() for index in used(query) if isinstance(index[1], str)}
     assert stored - automatic == EXEMPT
+
+
+def test_firebases_command_finds_the_indexes() -> None:
+    told = json.loads((DEPLOY / "firebase.json").read_text(encoding="utf-8"))
+    assert json.loads((DEPLOY / told["firestore"]["indexes"]).read_text(encoding="utf-8")) == DECLARED

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Path, Query, Response
@@ -12,9 +12,10 @@ from pydantic.json_schema import SkipJsonSchema
 from evalforge.backlog.cursor import LONGEST, BadCursor, from_cursor, to_cursor
 from evalforge.common.clock import Clock, timestamp
 from evalforge.common.errors import ConfigurationError
+from evalforge.common.ids import stored_id
 from evalforge.common.problems import documented
 from evalforge.common.times import moment
-from evalforge.models import FailureCapture, FailureType, Severity
+from evalforge.models import FailureCapture, FailureType, LastRun, Severity
 from evalforge.ports import CaptureFilter, CaptureStore, Position
 
 BAD_REQUEST, NOT_FOUND = 400, 404
@@ -25,7 +26,9 @@ Unset = SkipJsonSchema[None]
 """A parameter may be left out; there is no way to write null in a query."""
 
 Stores = Callable[[], AbstractContextManager[CaptureStore]]
-TraceId = Annotated[str, Path(pattern="^[0-9a-fA-F]{1,64}$", description="Hex or decimal, as Datadog has it.")]
+TraceId = Annotated[
+    str, Path(pattern="^[0-9a-fA-F]{1,64}$", description="1 to 64 hex or decimal digits, in upper or lower case.")
+]
 
 
 class CaptureQuery(BaseModel):
@@ -42,10 +45,16 @@ class CaptureQuery(BaseModel):
 
 
 class CapturePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Newest failure first, then by trace id. `next_cursor` is null on the last page."""
+    """Some captures in a stable order, and how sure the store is of them.
+
+    items: newest failure first (unknown last), then by trace id.
+    next_cursor: what to send as cursor for the next page; null on the last page.
+    last_run: the newest run, so that an empty page is not taken for a healthy app; null if nothing ever ran.
+    """
 
     items: list[FailureCapture]
     next_cursor: str | None
+    last_run: LastRun | None
 
 
 def router(stores: Stores, clock: Clock) -> APIRouter:
@@ -55,11 +64,12 @@ def router(stores: Stores, clock: Clock) -> APIRouter:
     @routes.get(
         "/captures",
         operation_id="listCaptures",
+        summary="List captures, newest failure first",
         response_class=Response,
         responses=documented(CapturePage, "A page of captures.", 400, 503),
     )
     def list_captures(query: Annotated[CaptureQuery, Query()]) -> Response:
-        """Captures, newest failure first."""
+        """A page of the captures that match every parameter given, and what the last run read."""
         try:
             since = timestamp(moment(query.since, "since", clock.now())) if query.since is not None else None
             after = from_cursor(query.cursor) if query.cursor is not None else None
@@ -72,13 +82,14 @@ def router(stores: Stores, clock: Clock) -> APIRouter:
     @routes.get(
         "/captures/{trace_id}",
         operation_id="showCapture",
+        summary="Show one capture",
         response_class=Response,
         responses=documented(FailureCapture, "The capture of the trace.", 400, 404, 503),
     )
     def show_capture(trace_id: TraceId) -> Response:
-        """One capture."""
+        """The capture of one failing trace, whole."""
         with stores() as store:
-            found = store.captures_of([trace_id]).get(trace_id)
+            found = next(iter(store.captures_of([stored_id(trace_id)]).values()), None)
         if found is None:
             raise HTTPException(NOT_FOUND, "there is no capture of this trace")
         return _json(msgspec.json.encode(found))
@@ -87,17 +98,23 @@ def router(stores: Stores, clock: Clock) -> APIRouter:
 
 
 def _page(store: CaptureStore, wanted: CaptureFilter, limit: int, after: Position | None) -> bytes:
-    """One capture more than asked for is read, to know whether there is a next page."""
-    items: list[msgspec.Raw] = []
+    """One capture more than asked for is read, to know whether there is a next page.
+
+    The last run is read first: it may have found less than the page shows, never claim more.
+    """
+    newest = next(store.list_runs(1), None)
+    page: dict[str, Any] = {"items": [], "next_cursor": None, "last_run": LastRun.of(newest) if newest else None}
+    items: list[msgspec.Raw] = page["items"]
     size, last = 0, after
     for capture in store.list_captures(wanted, limit + 1, after):
         if len(items) == limit or size >= LARGEST_PAGE_BYTES:
             assert last is not None
-            return msgspec.json.encode({"items": items, "next_cursor": to_cursor(last)})
+            page["next_cursor"] = to_cursor(last)
+            break
         items.append(msgspec.Raw(msgspec.json.encode(capture)))
         size += len(bytes(items[-1]))
         last = Position(last_failed_at=capture.last_failed_at or "", trace_id=capture.trace_id)
-    return msgspec.json.encode({"items": items, "next_cursor": None})
+    return msgspec.json.encode(page)
 
 
 def _json(body: bytes) -> Response:

@@ -1,10 +1,14 @@
 """`evalforge capture`: one run."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evalforge.cli import terminal
+
+if TYPE_CHECKING:
+    from evalforge.common.config import Settings
+    from evalforge.models import IngestionRun
 
 EXIT_CODES = {"complete": 0, "partial": 3}
 
@@ -36,7 +40,7 @@ def capture(
     if json or not terminal.out_is_terminal():
         terminal.print_json(run)
     else:
-        show_report(run, settings.base_url, settings.store_name)
+        _show_report(run, settings)
     return EXIT_CODES[run.outcome]
 
 
@@ -54,21 +58,21 @@ def hours(lookback: str | None) -> float | None:
     return found
 
 
-def show_report(run: object, server: str, store: str) -> None:
+def _show_report(run: "IngestionRun", settings: "Settings") -> None:
     """The report for a person, and what to do next."""
     from evalforge.cli import tables
-    from evalforge.models import IngestionRun
 
-    assert isinstance(run, IngestionRun)
     screen = terminal.console()
-    screen.print(tables.run_report(run))
+    screen.print(tables.run_report(run, billed=settings.firestore is not None))
     tally = run.tally
     found = tally.captures_created + tally.captures_updated + tally.captures_unchanged
     if not run.pages:
-        screen.print(f"\nNothing could be read from {server}: check EVALFORGE_DATADOG_URL, DD_SITE and the network.")
+        screen.print(
+            f"\nNothing could be read from {settings.base_url}: check EVALFORGE_DATADOG_URL, DD_SITE and the network."
+        )
     elif not found:
         sure = "everything was read" if run.coverage.state == "complete" else "the window was read only in part"
         screen.print(f"\nNo failures in this window ({sure}).")
-    print(f"\nStore: {store}\nNext:  {terminal.program()} captures list")
+    print(f"\nStore: {settings.store_name}\nNext:  {terminal.program()} captures list")
     if tally.dead_letters:
         print(f"       {terminal.program()} dead-letters list")

@@ -74,7 +74,7 @@ def demo() -> int:
         store.close()
     screen.print(tables.summary_table(captures))
     screen.print()
-    screen.print(tables.run_report(run))
+    screen.print(tables.run_report(run, billed=False))
     found = {capture.trace_id for capture in captures}
     screen.print(
         f"\nOf {len(expected.failing)} traces that the apps know to have failed, {len(found & expected.failing)} were "

@@ -1,5 +1,8 @@
 """`evalforge erase`: captures and dead letters removed, and kept away."""
 
+import re
+import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,52 +10,129 @@ import typer
 from evalforge.cli import terminal
 
 if TYPE_CHECKING:
+    from evalforge.common.config import Settings
     from evalforge.models import Erasure
 
 TRACES_SHOWN = 20
+TRACE_ID = re.compile(r"(?:[0-9a-f]{1,64}|h1_[0-9a-f]{40})\Z")
+"""As stores hold them: hex or decimal, else, with dead letters, a keyed hash."""
+DECLINED = 1
+LONGEST_LINE = 4096
 
 
 def erase(
     trace_id: Annotated[str | None, typer.Option(metavar="ID", help="Remove this trace.")] = None,
-    user_hash: Annotated[str | None, typer.Option(metavar="HASH", help="Remove every trace of this user.")] = None,
+    user_hash: Annotated[
+        str | None, typer.Option(metavar="HASH", help="Remove every trace of the user with this hash.")
+    ] = None,
+    user_id: Annotated[
+        str | None,
+        typer.Option(metavar="-", help="The same by the id that the app sent, read as one line from stdin."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
-) -> None:
+) -> int:
     """Remove captures and dead letters for good: of one trace, or of every trace that names a user.
 
-    No later run brings an erased trace back. Exactly one of --trace-id and --user-hash; the hash is what captures show
-    as user_hash. What was removed is printed, as JSON in a pipe. Finding nothing is no error.
+    No later run brings an erased trace back. Exactly one of --trace-id, --user-hash (what captures show as user_hash)
+    and --user-id -, which needs EVALFORGE_HASH_KEY as it was when the traces were captured. What was removed is
+    printed, as JSON in a pipe. Finding nothing is no error; exit code 1: the question was answered with no.
     """
     from evalforge import wiring
     from evalforge.common.config import read_settings
     from evalforge.common.errors import ConfigurationError
 
-    given = [value.strip() for value in (trace_id, user_hash) if value is not None]
-    if len(given) != 1 or not given[0]:
-        raise ConfigurationError("erase takes exactly one of --trace-id ID and --user-hash HASH, and not an empty one")
-    settings = read_settings()
-    what = f"the trace {given[0]}" if user_hash is None else f"every trace of the user {given[0]}"
-    if terminal.asks() and not yes:
-        typer.confirm(f"Remove {what} from {settings.store_name} for good?", abort=True, err=True)
-    store = wiring.open_store(settings)
-    try:
-        erasure = (
-            store.erase_trace(given[0])
-            if user_hash is None
-            else store.erase_user(given[0], wiring.system_clock().now())
+    if [trace_id, user_hash, user_id].count(None) != 2:
+        raise ConfigurationError("erase takes exactly one of --trace-id ID, --user-hash HASH and --user-id -")
+    trace, user = _trace(trace_id), _user(user_hash)
+    if user_id not in (None, "-"):
+        raise ConfigurationError(
+            "--user-id takes - alone and reads the id from stdin: arguments are seen in process lists and shell history"
         )
-    finally:
-        store.close()
+    settings = read_settings()
+    if not wiring.store_exists(settings):
+        raise ConfigurationError(
+            f"there is no store at {settings.store_name}, so nothing was erased: check EVALFORGE_STORE"
+        )
+    if user_id is not None:
+        settings.required("hash_key")
+        user = wiring.user_hash(settings, _line_of_stdin())
+    which = f"the trace {trace}" if user is None else f"the user {user}"
+    if terminal.asks() and not yes:
+        question = f"Remove {which if user is None else f'every trace of {which}'} from {settings.store_name} for good?"
+        if not typer.confirm(question, err=True):
+            terminal.note("Nothing was erased.")
+            return DECLINED
+    with closing(wiring.open_store(settings)) as store:
+        erasure = store.erase_trace(str(trace)) if user is None else store.erase_user(user, wiring.system_clock().now())
+        last = next(store.list_runs(1), None)
     if not terminal.out_is_terminal():
         terminal.print_json(erasure)
+    terminal.note(_told(erasure, which, settings, of_user=user is not None))
+    if user_id is not None and last is not None and last.hash_key_id not in (None, wiring.hash_key_id(settings)):
+        terminal.note(
+            "EVALFORGE_HASH_KEY is not the key of the last run: what was captured under another key has other hashes "
+            "and was not found. Erase with each key that was in use."
+        )
+    return 0
+
+
+def _trace(given: str | None) -> str | None:
+    """The id as it is stored. Raises ConfigurationError, without the text, which may be anything."""
+    from evalforge.common.errors import ConfigurationError
+
+    if given is None:
+        return None
+    trace_id = given.strip().lower()
+    if not TRACE_ID.match(trace_id):
+        raise ConfigurationError(
+            "--trace-id: this is no id of a trace, so nothing was erased; accepted is hex or decimal, "
+            "or a hash that dead letters show (h1_ and 40 hex digits)"
+        )
+    return trace_id
+
+
+def _user(given: str | None) -> str | None:
+    """The hash as it is stored. Raises ConfigurationError, without the text, which may be the raw id."""
+    from evalforge.common.errors import ConfigurationError
+    from evalforge.models import is_user_hash
+
+    if given is None:
+        return None
+    user_hash = given.strip().lower()
+    if not is_user_hash(user_hash):
+        raise ConfigurationError(
+            "--user-hash: this is no hash of a user, so nothing was erased; accepted is u1_ and 40 hex digits, as "
+            "captures show it; if you have the id that the app sends, use --user-id -"
+        )
+    return user_hash
+
+
+def _line_of_stdin() -> str:
+    from evalforge.common.errors import ConfigurationError
+
+    if sys.stdin.isatty():
+        terminal.note("The user's id as the app sends it to Datadog, on one line:")
+    try:
+        line = sys.stdin.buffer.readline(LONGEST_LINE).decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError("--user-id -: stdin is not UTF-8 text; nothing was erased") from None
+    if not sys.stdin.isatty() and sys.stdin.buffer.read(LONGEST_LINE).strip():
+        raise ConfigurationError("--user-id -: stdin has more than one line; erase one user at a time")
+    return line
+
+
+def _told(erasure: "Erasure", which: str, settings: "Settings", *, of_user: bool) -> str:
     if erasure.trace_ids or erasure.dead_letters:
-        terminal.note(f"Removed {_counted(erasure)} of {what}{'' if trace_id else _listed(erasure.trace_ids)}.")
-    else:
-        terminal.note(f"Nothing of {what} is in {settings.store_name}: nothing was removed.")
+        return f"Removed {_counted(erasure)} of {which}{_listed(erasure.trace_ids) if of_user else ''}."
+    nothing = f"Nothing of {which} is in {settings.store_name}: nothing was removed."
+    if of_user:
+        return f"{nothing} The hash is remembered, so that no later run stores what the user did until now."
+    return f"{nothing} Its id is remembered, so that no later run stores it."
 
 
 def _counted(erasure: "Erasure") -> str:
     numbers = ((len(erasure.trace_ids), "capture"), (erasure.dead_letters, "dead letter"))
-    return " and ".join(f"{number:,} {noun}{'' if number == 1 else 's'}" for number, noun in numbers)
+    return " and ".join(terminal.counted(number, noun) for number, noun in numbers if number)
 
 
 def _listed(trace_ids: tuple[str, ...]) -> str:

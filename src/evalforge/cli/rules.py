@@ -48,7 +48,7 @@ def rules(
 
 def _show(settings: Any, in_force: Any) -> None:
     from evalforge import wiring
-    from evalforge.cli import tables
+    from evalforge.cli import layout, tables
 
     store = wiring.open_store_to_read(settings)
     try:
@@ -63,27 +63,26 @@ def _show(settings: Any, in_force: Any) -> None:
         terminal.print_json({"rules": shown, "queries": queries, "digest": in_force.digest})
         return
     screen = terminal.console()
-    table = tables.grid(None, "Severity", "Type", "Rule", "Sent", "Query")
+    table = layout.grid(None, "Severity", "Type", "Rule", "Sent", "Query", folds="Query")
     for one in in_force.rules:
         sent = "yes" if one.server else "no"
         table.add_row(tables.severity(one.severity), one.type, one.name, sent, " ".join(one.query.split()))
-    table.columns[-1].no_wrap = False
-    screen.print(table)
+    layout.show_list(table)
     screen.print("\nSent: whether Datadog is asked for it; every rule judges every span that is read.\n")
     for query in queries:
         print(f"Sent as filter.query, with the evaluator names known now:\n  {query}")
 
 
 def _show_check(result: Any) -> None:
-    from evalforge.cli import tables
+    from evalforge.cli import layout, tables
 
     screen = terminal.console()
     for title, verdicts in (("Gained", result.gained), ("Lost", result.lost)):
         if verdicts:
-            terminal.show_list(tables.verdicts_table(f"{title} ({len(verdicts)})", verdicts))
+            layout.show_list(tables.verdicts_table(f"{title} ({len(verdicts)})", verdicts))
             screen.print()
     if result.changed:
-        terminal.show_list(tables.changes_table(f"Changed ({len(result.changed)})", result.changed))
+        layout.show_list(tables.changes_table(f"Changed ({len(result.changed)})", result.changed))
         screen.print()
     span = f"{tables.when(result.window.start)} to {tables.when(result.window.end)}"
     screen.print(

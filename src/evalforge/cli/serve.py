@@ -1,19 +1,12 @@
 """`evalforge serve`: the HTTP service."""
 
-import os
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from evalforge.cli import terminal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-GRACE_SECONDS, LAST_MOMENT_SECONDS = 6, 7.5
-"""Cloud Run kills ten seconds after SIGTERM: requests get the first, then the process ends whatever hangs."""
 
 
 def serve(
@@ -29,6 +22,7 @@ def serve(
     needs. Stop it with Ctrl-C or SIGTERM: a run at work commits, gives its lease back and is answered as partial.
     """
     from evalforge import wiring
+    from evalforge.cli.http_server import make_server
     from evalforge.common.clock import SystemClock
     from evalforge.common.config import read_settings, unknown_names
     from evalforge.common.errors import ConfigurationError
@@ -51,40 +45,12 @@ def serve(
         for name in unknown_names():
             log.warning("setting ignored", name=name)
         url = url_of(listener)
-        make_server(app, stop, lambda: log.info("listening", url=url, auth=settings.auth)).run(sockets=[listener])
+
+        def greet() -> None:
+            log.info("listening", url=url, auth=settings.auth)
+            if terminal.err_is_terminal():
+                terminal.note(f"EvalForge is at {url}; what it answers: {url}/openapi.json. Ctrl-C ends it.")
+
+        make_server(app, stop, log, greet).run(sockets=[listener])
     log.info("stopped")
     return 0
-
-
-def make_server(app: Any, stop: threading.Event, on_started: "Callable[[], None]") -> Any:
-    """A uvicorn server that sets `stop` on SIGTERM and Ctrl-C: it waits for sync handlers and ends none by itself."""
-    import socket
-
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets=sockets)
-            on_started()
-
-        def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - the signature is uvicorn's
-            self.force_exit = self.should_exit
-            self.should_exit = True
-            stop.set()
-            last_moment = threading.Timer(LAST_MOMENT_SECONDS, os._exit, (1,))
-            last_moment.daemon = True
-            last_moment.start()
-
-    config = uvicorn.Config(
-        app,
-        loop="asyncio",
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    return Server(config)

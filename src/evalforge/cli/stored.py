@@ -48,7 +48,7 @@ def list_captures(
     limit: LimitOption = None,
 ) -> None:
     """List captures, newest failure first."""
-    from evalforge.cli import tables
+    from evalforge.cli import layout, tables
     from evalforge.common.clock import SystemClock, timestamp
     from evalforge.common.times import moment
     from evalforge.models import FAILURE_TYPES, SEVERITIES
@@ -64,9 +64,13 @@ def list_captures(
                 terminal.print_json(one)
             return
         shown = list(store.list_captures(wanted, _rows(limit) or ROWS_ON_A_TERMINAL))
+        left_out: tuple[str, ...] = ()
         if shown:
-            terminal.show_list(tables.captures_table(shown, terminal.width()))
+            table, left_out = tables.captures_table(shown)
+            layout.show_list(table)
         _footer(len(shown), store.count_captures(wanted), "capture", of_all=store.count_captures(CaptureFilter()))
+        if left_out:
+            terminal.note(f"Left out at this width: {', '.join(left_out)}; widen the terminal, or --format jsonl.")
         terminal.note(_how_sure(store, settings))
 
 
@@ -76,12 +80,13 @@ def show_capture(
     json: JsonOption = False,
 ) -> None:
     """Show one capture: what failed, why, and the link to the trace in Datadog. JSON in a pipe."""
-    from evalforge.cli import tables
+    from evalforge.cli import show
     from evalforge.common.errors import ConfigurationError
+    from evalforge.common.ids import stored_id
     from evalforge.ports import CaptureFilter
 
     with _store() as (store, settings):
-        found = store.captures_of([trace_id]).get(trace_id)
+        found = next(iter(store.captures_of([stored_id(trace_id)]).values()), None)
         if found is None:
             stored = store.count_captures(CaptureFilter())
             raise ConfigurationError(
@@ -91,18 +96,14 @@ def show_capture(
     if json or not terminal.out_is_terminal():
         terminal.print_json(found)
         return
-    facts, *lists = tables.capture_details(found)
-    terminal.console().print(facts)
-    print(f"In Datadog    {found.datadog_url}\n")
-    for table in lists:
-        terminal.show_list(table)
+    show.show(found)
     terminal.note(f"\nThe whole capture: {terminal.program()} captures show {trace_id} --json")
 
 
 @runs.command("list")
 def list_runs(format: FormatOption = None, limit: LimitOption = None) -> None:  # noqa: A002
     """List runs, newest first."""
-    from evalforge.cli import tables
+    from evalforge.cli import layout, tables
 
     with _store() as (store, settings):
         if _as_json(format):
@@ -111,7 +112,7 @@ def list_runs(format: FormatOption = None, limit: LimitOption = None) -> None:  
             return
         shown = list(store.list_runs(_rows(limit) or ROWS_ON_A_TERMINAL))
         if shown:
-            terminal.show_list(tables.runs_table(shown))
+            layout.show_list(tables.runs_table(shown))
         _footer(len(shown), store.count_runs(), "run")
         if not shown:
             terminal.note(_how_sure(store, settings))
@@ -132,13 +133,13 @@ def show_run(
     if json or not terminal.out_is_terminal():
         terminal.print_json(run)
     else:
-        terminal.console().print(tables.run_report(run))
+        terminal.console().print(tables.run_report(run, billed=settings.firestore is not None))
 
 
 @dead_letters.command("list", short_help="List them: ids, reason and shape, never text.")
 def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) -> None:  # noqa: A002
     """List the spans that could not be captured: ids, reason and shape, never their text."""
-    from evalforge.cli import tables
+    from evalforge.cli import layout, tables
 
     with _store() as (store, settings):
         if _as_json(format):
@@ -147,7 +148,7 @@ def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) ->
             return
         shown = list(store.list_dead_letters(_rows(limit) or ROWS_ON_A_TERMINAL))
         if shown:
-            terminal.show_list(tables.dead_letters_table(shown))
+            layout.show_list(tables.dead_letters_table(shown))
         _footer(len(shown), store.count_dead_letters(), "dead letter")
         if not shown:
             terminal.note(_how_sure(store, settings))

@@ -7,6 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from evalforge.cli.layout import fits, grid
+from evalforge.cli.terminal import counted
 from evalforge.models import (
     FAILURE_TYPES,
     SEVERITIES,
@@ -15,21 +17,12 @@ from evalforge.models import (
     IngestionRun,
     RulesChange,
     RulesVerdict,
-    Signal,
 )
 
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 UNKNOWN = "-"
-
-
-def grid(title: str | None, *columns: str) -> Table:
-    """An empty table with these headings; ids and times never wrap."""
-    table = Table(
-        title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    for column in columns:
-        table.add_column(column, no_wrap=True, justify="right" if column in ("Traces", "Signals") else "left")
-    return table
+FREE = "an embedded store and Datadog's search cost nothing a call"
+NOT_ESTIMATED = "not estimated: Google bills Firestore's reads and writes; Datadog's search costs nothing a call"
 
 
 def when(moment: str | None) -> str:
@@ -43,22 +36,25 @@ def severity(name: str) -> Text:
 
 
 CAPTURE_COLUMNS = ("Last failed (UTC)", "Severity", "Type", "Service", "Env", "Signals", "Trace id")
-LEFT_OUT_WHEN_NARROW = ("Env", "Signals", "Service")
+LEFT_OUT_WHEN_NARROW = ("Env", "Signals", "Type")
 
 
-def captures_table(captures: Sequence[FailureCapture], width: int) -> Table:
-    """One line a capture; what matters least is left out until a line fits the width."""
-    left_out: list[str] = []
-    while True:
-        columns = [name for name in CAPTURE_COLUMNS if name not in left_out]
-        rows = [[_capture_cells(one)[name] for name in columns] for one in captures]
-        needed = sum(max(len(row[place]) for row in [columns, *rows]) + 1 for place in range(len(columns))) - 1
-        if needed <= width or len(left_out) == len(LEFT_OUT_WHEN_NARROW):
-            break
-        left_out.append(LEFT_OUT_WHEN_NARROW[len(left_out)])
+def captures_table(captures: Sequence[FailureCapture]) -> tuple[Table, tuple[str, ...]]:
+    """One line a capture, and the columns that had to be left out for it; all of them where a line fits in no way."""
+    rows = [_capture_cells(one) for one in captures]
+    for number in range(len(LEFT_OUT_WHEN_NARROW) + 1):
+        left_out = LEFT_OUT_WHEN_NARROW[:number]
+        table = _captures(rows, left_out)
+        if fits(table):
+            return table, left_out
+    return _captures(rows, ()), ()
+
+
+def _captures(rows: Iterable[dict[str, str]], left_out: Sequence[str]) -> Table:
+    columns = [name for name in CAPTURE_COLUMNS if name not in left_out]
     table = grid(None, *columns)
     for row in rows:
-        table.add_row(*(severity(cell) if cell in COLOURS else cell for cell in row))
+        table.add_row(*(severity(row[name]) if name == "Severity" else row[name] for name in columns))
     return table
 
 
@@ -96,62 +92,11 @@ def pairs(rows: Iterable[tuple[str, Any]]) -> Table:
     return table
 
 
-def capture_details(one: FailureCapture) -> list[Table]:
-    """A capture as a person reads it: what failed, why, and where it began."""
-    redaction = ", ".join(f"{kind.lower()} {number}" for kind, number in one.redaction.counts.items())
-    failed = when(one.failed_at)
-    if one.last_failed_at != one.failed_at:
-        failed += f" to {when(one.last_failed_at)}"
-    model = one.model.name and f"{one.model.name} ({one.model.provider or UNKNOWN})"
-    facts = pairs(
-        [
-            ("Trace", one.trace_id),
-            ("Failure", Text.assemble(severity(one.severity), f" {one.failure_type}")),
-            ("Service", f"{one.service_name or UNKNOWN} (ml_app {one.ml_app or UNKNOWN}, env {one.env or UNKNOWN})"),
-            ("Failed", failed),
-            ("Began in", f"span {one.origin_span_id or UNKNOWN}"),
-            ("Fetched", when(one.fetched_at)),
-            ("Model", model),
-            ("HTTP status", one.status_code),
-            ("Quality score", one.quality_score),
-            ("User", one.user_hash),
-            ("Session", one.session_hash),
-            ("Signature", one.signature),
-            ("Context", context(one)),
-            ("Redaction", f"policy {one.redaction.policy}: {redaction or 'nothing to redact'}"),
-        ]
-    )
-    return [facts, signals_table(one.signals), spans_table(one)]
-
-
-def context(one: FailureCapture) -> str:
-    """How much of the root and of the parents of the failing spans is there, and why not more."""
-    why = "" if one.context_reason is None else f", the rest was {one.context_reason.replace('_', ' ')}"
-    return f"{one.context_state}: {len(one.trace_payload.context)} spans{why}"
-
-
-def signals_table(signals: Iterable[Signal]) -> Table:
-    """Why the trace failed, strongest reason first."""
-    table = grid("Signals", "Severity", "Type", "Rule", "Evaluator or error", "Value", "Span id")
-    for one in signals:
-        cause = one.evaluator or one.error_type or UNKNOWN
-        value = UNKNOWN if one.value is None else str(one.value)
-        table.add_row(severity(one.severity), one.type, one.rule, cause, value, one.span_id)
-    return table
-
-
-def spans_table(one: FailureCapture) -> Table:
-    """The failing spans that were kept, in order of their start."""
-    cut = ", cut to the caps" if one.truncated else ""
-    table = grid(f"Failing spans ({len(one.trace_payload.spans)}{cut})", "Started", "Kind", "Status", "Span id")
-    for span in one.trace_payload.spans:
-        table.add_row(when(span.started_at), span.span_kind or UNKNOWN, span.status or UNKNOWN, span.span_id)
-    return table
-
-
 def runs_table(runs: Iterable[IngestionRun]) -> Table:
     """One line a run."""
-    table = grid(None, "Started", "Outcome", "Created", "Updated", "Unchanged", "Dead letters", "Run id", "Why")
+    table = grid(
+        None, "Started", "Outcome", "Created", "Updated", "Unchanged", "Dead letters", "Run id", "Why", folds="Why"
+    )
     for run in runs:
         tally = run.tally
         numbers = (tally.captures_created, tally.captures_updated, tally.captures_unchanged, tally.dead_letters)
@@ -160,8 +105,8 @@ def runs_table(runs: Iterable[IngestionRun]) -> Table:
     return table
 
 
-def run_report(run: IngestionRun) -> Table:
-    """A run as a person reads it."""
+def run_report(run: IngestionRun, *, billed: bool) -> Table:
+    """A run as a person reads it. `billed`: the store has a price a call, which the run's estimate does not hold."""
     tally = run.tally
     excluded = ", ".join(f"{number:,} {reason}" for reason, number in tally.spans_excluded.items())
     asked = ", ".join(run.coverage.evaluators_asked)
@@ -169,16 +114,16 @@ def run_report(run: IngestionRun) -> Table:
         ("Run", f"{run.run_id}: {run.outcome}"),
         ("Window", f"{when(run.window.start)} to {when(run.window.end)}"),
         ("Coverage", run.coverage.state + "".join(f"; {reason}" for reason in run.coverage.reasons)),
-        ("Datadog", f"{run.calls} calls, {run.pages} pages, {rate_limit(run)}"),
+        ("Datadog", f"{counted(run.calls, 'call')}, {counted(run.pages, 'page')}, {rate_limit(run)}"),
         ("Spans", f"{tally.spans_seen:,} seen, {tally.spans_included:,} included; excluded: {excluded or 'none'}"),
         (
             "Captures",
             f"{tally.captures_created} created, {tally.captures_updated} updated, {tally.captures_unchanged} unchanged",
         ),
-        ("Context", f"{tally.context_calls} calls, {tally.context_spans} spans read"),
+        ("Context", f"{counted(tally.context_calls, 'call')}, {counted(tally.context_spans, 'span')} read"),
         ("Dead letters", f"{tally.dead_letters} ({tally.dead_letters_new} new)"),
         ("Evaluators", asked or "none asked for by name"),
-        ("Cost", f"{run.estimated_cost_usd:.2f} USD (an embedded store and Datadog's search cost nothing a call)"),
+        ("Cost", NOT_ESTIMATED if billed else f"{run.estimated_cost_usd:.2f} USD ({FREE})"),
     ]
     rows += [("Note", text) for text in run.coverage.notes] + [("Error", text) for text in run.errors]
     return pairs(rows)
@@ -197,7 +142,7 @@ def rate_limit(run: IngestionRun) -> str:
 
 def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
     """One line a dead letter."""
-    table = grid(None, "First seen", "Trace id", "Span id", "Reason", "Shape")
+    table = grid(None, "First seen", "Trace id", "Span id", "Reason", "Shape", folds="Reason")
     for one in letters:
         table.add_row(when(one.first_seen_at), one.trace_id or UNKNOWN, one.span_id or UNKNOWN, one.reason, one.shape)
     return table
@@ -205,7 +150,7 @@ def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
 
 def verdicts_table(title: str, verdicts: Iterable[RulesVerdict]) -> Table:
     """One line a trace that the changed rules judge otherwise."""
-    table = grid(title, "Severity", "Type", "Trace id", "Rules")
+    table = grid(title, "Severity", "Type", "Trace id", "Rules", folds="Rules")
     for one in verdicts:
         table.add_row(severity(one.severity), one.failure_type, one.trace_id, ", ".join(one.rules))
     return table
@@ -213,7 +158,7 @@ def verdicts_table(title: str, verdicts: Iterable[RulesVerdict]) -> Table:
 
 def changes_table(title: str, changes: Iterable[RulesChange]) -> Table:
     """One line a trace that fails under both sets of rules, with another type or severity."""
-    table = grid(title, "Trace id", "Now", "Then", "Rules then")
+    table = grid(title, "Trace id", "Now", "Then", "Rules then", folds="Rules then")
     for one in changes:
         now, then = (f"{verdict.severity} {verdict.failure_type}" for verdict in (one.before, one.after))
         table.add_row(one.after.trace_id, now, then, ", ".join(one.after.rules))

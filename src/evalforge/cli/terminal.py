@@ -15,7 +15,7 @@ import msgspec
 
 from evalforge.common.errors import ConfigurationError
 
-WIDEST, WIDTH_IN_A_PIPE = 1_000, 200
+WIDTH_IN_A_PIPE = 200
 HIGHEST_PORT = 65_535
 
 
@@ -57,24 +57,17 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 span`, `2,000 spans`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def console(*, stderr: bool = False) -> Any:
     """A rich console that takes texts as they are, and in a pipe breaks no lines."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, highlight=False, markup=False, width=None if stream.isatty() else WIDTH_IN_A_PIPE)
-
-
-def show_list(table: Any) -> None:
-    """A table whose cells are never cut, because ids are there to be copied; a narrow terminal wraps its lines."""
-    from rich.console import Console
-    from rich.measure import Measurement
-
-    wide = Console(file=sys.stdout, highlight=False, markup=False, width=WIDEST)
-    needed = Measurement.get(wide, wide.options, table).maximum
-    screen = console()
-    screen.width = max(screen.width, needed)
-    screen.print(table)
 
 
 def whole(text: str | None, flag: str, lowest: int, highest: int) -> int | None:

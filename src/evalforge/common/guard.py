@@ -1,4 +1,4 @@
-"""The outermost layer of an ASGI app: which host, how large a body, security headers, every error a document."""
+"""The outermost layer of an ASGI app: who may ask, how large a body, security headers, a line in the log for each."""
 
 import re
 import traceback
@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from evalforge.common.problems import PROBLEM_JSON, Problem, problem
+from evalforge.common.clock import Clock
+from evalforge.common.problems import PROBLEM_JSON, problem
 
 LARGEST_BODY_BYTES = 64 * 1024
 MOST_DISCARDED_BYTES = 64 * 1024 * 1024
@@ -22,49 +23,86 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
 )
 PORT = re.compile(r":[0-9]{1,5}\Z")
-TOO_LARGE, WRONG_HOST, UNEXPECTED = 413, 421, 500
+BAD, FORBIDDEN, TOO_LARGE, WRONG_HOST, UNEXPECTED = 400, 403, 413, 421, 500
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+HARMLESS = ("GET", "HEAD", "OPTIONS")
+REQUEST_ID, ABOUT = "evalforge.request_id", "evalforge.about"
+"""Where in a request's scope its id is, and what its line in the log is to say besides."""
 
 Message = dict[str, Any]
 
 
 class Guard:
-    """Wraps an app. `hosts` are the names it answers to (None: any); `new_id` gives each answer its id."""
+    """Wraps an app. `hosts` are the names it answers to (None: any); `new_id` gives each request its id."""
 
     def __init__(
-        self, app: Any, *, log: FilteringBoundLogger, new_id: Callable[[], str], hosts: Collection[str] | None
+        self,
+        app: Any,
+        *,
+        log: FilteringBoundLogger,
+        new_id: Callable[[], str],
+        clock: Clock,
+        hosts: Collection[str] | None,
     ) -> None:
-        self._app, self._log, self._new_id, self._hosts = app, log, new_id, hosts
+        self._app, self._log, self._new_id, self._clock, self._hosts = app, log, new_id, clock, hosts
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
-        started = False
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        status: int | None = None
+        about: dict[str, Any] = {}
+        scope[REQUEST_ID], scope[ABOUT] = self._new_id(), about
+        began = self._clock.monotonic()
 
         async def answer(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
             await send(message)
 
         try:
             await self._guarded(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a caller
-            request_id = self._new_id()
-            self._log.error("request failed", request_id=request_id, **told(error))
-            if not started:
-                await _refuse(answer, problem(UNEXPECTED, "something unexpected happened", request_id))
+            about |= told(error)
+            if status is None:
+                await _refuse(scope, answer, UNEXPECTED, "something unexpected happened")
+        finally:
+            self._tell(scope, status, round(1000 * (self._clock.monotonic() - began), 1))
+
+    def _tell(self, scope: Message, status: int | None, duration_ms: float) -> None:
+        """One line for each request: never its address, query, headers or body, which may hold anything."""
+        about, route = scope[ABOUT], scope.get("route")
+        answered = status or 0
+        broke = answered >= UNEXPECTED or (answered < BAD and "error" in about)
+        tell = self._log.error if broke else self._log.warning if answered >= BAD else self._log.info
+        tell(
+            "served",
+            request_id=scope[REQUEST_ID],
+            method=scope["method"] if scope["method"] in METHODS else "other",
+            route=getattr(route, "path", None),
+            status=status,
+            duration_ms=duration_ms,
+            **about,
+        )
 
     async def _guarded(self, scope: Message, receive: Any, answer: Any) -> None:
         if self._hosts is not None and _host(scope) not in self._hosts:
             # A page elsewhere could otherwise reach a service on loopback by a name of its own (DNS rebinding).
             detail = f"this service answers to {' and '.join(sorted(self._hosts))} only"
-            await _refuse(answer, problem(WRONG_HOST, detail, self._new_id()))
+            await _refuse(scope, answer, WRONG_HOST, detail)
+            return
+        if scope["method"] not in HARMLESS and _from_elsewhere(scope):
+            # A page elsewhere could otherwise start runs with the browser of whoever looks at it.
+            await _refuse(scope, answer, FORBIDDEN, "a page of another origin may not change anything here")
             return
         body = await _body(receive)
         if body is None:
             return
         if len(body) > LARGEST_BODY_BYTES:
             detail = f"a body has at most {LARGEST_BODY_BYTES} bytes"
-            await _refuse(answer, problem(TOO_LARGE, detail, self._new_id()))
+            await _refuse(scope, answer, TOO_LARGE, detail)
             return
         pending = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -103,11 +141,26 @@ async def _body(receive: Any) -> bytes | None:
 
 def _host(scope: Message) -> str:
     """The Host header without its port."""
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
-    return PORT.sub("", host)
+    return PORT.sub("", next(iter(_headers(scope, b"host")), ""))
 
 
-async def _refuse(answer: Any, document: Problem) -> None:
+def _from_elsewhere(scope: Message) -> bool:
+    """Whether a browser says that a page of another origin asks (Fetch, "Origin"; W3C, "Fetch Metadata").
+
+    Programs that are no browsers say nothing of it.
+    """
+    here = _headers(scope, b"host")[:1]
+    origins = [origin.partition("://")[2] for origin in _headers(scope, b"origin")]
+    sites = _headers(scope, b"sec-fetch-site")
+    return any([origin] != here for origin in origins) or not {"same-origin", "none"}.issuperset(sites)
+
+
+def _headers(scope: Message, wanted: bytes) -> list[str]:
+    return [value.decode("latin-1").lower() for name, value in scope["headers"] if name == wanted]
+
+
+async def _refuse(scope: Message, answer: Any, status: int, detail: str) -> None:
+    document = problem(status, detail, scope[REQUEST_ID])
     body = msgspec.json.encode(document)
     headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", str(len(body)).encode())]
     await answer({"type": "http.response.start", "status": document.status, "headers": headers})

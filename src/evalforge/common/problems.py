@@ -7,11 +7,38 @@ import msgspec
 
 PROBLEM_JSON = "application/problem+json"
 
+ANYWHERE = (413, 421, 500)
+MEANINGS = {
+    400: "something in the request cannot be used, or a setting of the service that it needs",
+    403: "a page of another origin asked",
+    404: "it is not there",
+    409: "another run is at work",
+    413: "the body is too large",
+    421: "the service does not answer to this Host",
+    500: "something unexpected happened",
+    502: "Datadog rejected the service's keys",
+    503: "the store cannot be reached or used",
+}
+"""What a status means here; `ANYWHERE` are those that every operation may answer."""
+RETRY_AFTER = "Retry-After"
+LONGEST_WAIT_SECONDS = 3600
+WAIT = {
+    "description": "Seconds until the other run's lease ends, unless it renews it.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT_SECONDS},
+}
+
 Documented = dict[int | str, dict[str, Any]]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong (RFC 9457). `instance` names this one answer, and the line about it in the service's log."""
+    """What went wrong (RFC 9457), in words for people.
+
+    type: always about:blank, so the status says what kind of problem it is.
+    title: the status in words.
+    status: the status of the answer.
+    detail: what is wrong, and what is accepted or to be done.
+    instance: urn:evalforge:request: and the request_id of a line in the service's log.
+    """
 
     type: str
     title: str
@@ -37,11 +64,13 @@ def phrase(status: int) -> str:
 
 
 def documented(noun: type[msgspec.Struct], what: str, *problems: int) -> Documented:
-    """OpenAPI's responses of an operation that answers 200 with the noun, or one of these problems."""
+    """OpenAPI's responses of an operation that answers 200 with the noun, or one of these problems or of everyone's."""
     answers: Documented = {200: {"description": what, "content": {"application/json": {"schema": _named(noun)}}}}
-    for status in sorted(problems):
+    for status in sorted({*problems, *ANYWHERE}):
         content = {PROBLEM_JSON: {"schema": _named(Problem)}}
-        answers[status] = {"description": phrase(status), "content": content}
+        answers[status] = {"description": f"{phrase(status)}: {MEANINGS[status]}.", "content": content}
+        if status == HTTPStatus.CONFLICT:
+            answers[status]["headers"] = {RETRY_AFTER: WAIT}
     return answers
 
 

@@ -11,11 +11,12 @@ from typing import TypeAlias
 import msgspec
 
 from evalforge.common.clock import timestamp
+from evalforge.common.ids import PLAIN_ID
 from evalforge.ingestion.ancestry import CONTEXT_KEPT, by_start, unknown_parents
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.merging import with_context
-from evalforge.ingestion.models import PLAIN_ID, Page, TraceSource
+from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.pii_sanitizer import SanitizationFailed, Sanitizer
 from evalforge.ingestion.query.compiler import quoted
 from evalforge.ingestion.run_journal import Journal

@@ -50,11 +50,15 @@ def router(
     @routes.post(
         "/ingestion/run-once",
         operation_id="runOnce",
+        summary="Start a run",
         response_class=Response,
-        responses=documented(IngestionRun, "The report of the run: complete or partial.", 400, 409, 413, 500, 502),
+        responses=documented(IngestionRun, "The report of the run: complete or partial.", 400, 403, 409, 502),
     )
     def run_once(wanted: Annotated[RunOnce | None, Body()] = None) -> Response:
-        """One run, answered when it is over. A client that goes away does not stop it."""
+        """Read the failed traces of the last hours and store a capture of each; answered when the run is over.
+
+        A caller that goes away does not stop it.
+        """
         asked = wanted or RunOnce.model_validate({})
         try:
             report = run(lookback_hours=asked.lookback_hours, quality_threshold=asked.quality_threshold)
@@ -65,8 +69,9 @@ def router(
     @routes.get(
         "/health",
         operation_id="health",
+        summary="How the service is doing",
         response_class=Response,
-        responses=documented(Health, "How the service is doing, from the store.", 503),
+        responses=documented(Health, "How it is doing, read from the store. Degraded is 200 too.", 503),
     )
     def health() -> Response:
         """Last run, coverage, rate limit, captures waiting and dead letters. Never content."""

@@ -4,17 +4,14 @@ A span is decoded tolerantly: whatever is odd is left for the sanitiser to withh
 Field facts: Datadog docs, LLM Observability Export API, `SpanData`.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
 
+from evalforge.common.ids import PLAIN_ID
 from evalforge.models import FailureType, RateLimit, Severity, Window
-
-PLAIN_ID = re.compile(r"[0-9a-fA-F]{1,64}\Z")
-"""Hex or decimal: the only form of id that is kept as it came."""
 
 MILLISECONDS_BELOW, MICROSECONDS_BELOW = 10**14, 10**17
 LATEST_NS = 253_402_300_799_000_000_000  # the end of the year 9999, past which no calendar time exists

@@ -18,7 +18,7 @@ from evalforge.ingestion.merging import context_standing, keep_strongest
 from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
-from evalforge.ingestion.pii.hashing import Pseudonyms
+from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
 from evalforge.ingestion.pii.policy import POLICY_VERSION
 from evalforge.ingestion.pii.walk import Walk, characters
 from evalforge.ingestion.summary import redaction_counts, summarise
@@ -94,6 +94,11 @@ class Sanitizer:
     def pseudonym(self, raw: bytes | str, purpose: str) -> str:
         """A keyed hash of anything that must be told apart without being shown; other purposes, other hashes."""
         return self._pseudonyms.other(raw, purpose)
+
+    def user_hash(self, user_id: str) -> str | None:
+        """What captures show as `user_hash` of the user with this id; None if it is no id."""
+        text = id_text(user_id)
+        return self._pseudonyms.user(text) if text else None
 
     def _capture(self, trace_id: str, span: Span, findings: Sequence[Finding], fetched_at: str) -> FailureCapture:
         captured = self._span(span, min(findings, key=_severity_and_type))

@@ -49,6 +49,8 @@ TRANSIENT = (
     google_errors.ResourceExhausted,
 )
 _ONCE = Retry(lambda _: False)
+_API_DISABLED = "API has not been used in project"
+"""What the service says, besides PERMISSION_DENIED, where its API is not enabled."""
 
 WRITES_A_COMMIT = 450
 DOCUMENTS_A_READ = 200
@@ -150,11 +152,17 @@ class Connection:
         """The line for a person. Nothing of the server's own text, which is long and may name documents."""
         emulated = f"FIRESTORE_EMULATOR_HOST={self._emulator} ({self.name})"
         where = emulated if self._emulator else f"EVALFORGE_STORE={self.name}"
-        create = f"gcloud firestore databases create --project {self._project} --database '{self._database}'"
+        project = f"--project {self._project}"
+        create = f"gcloud firestore databases create {project} --database '{self._database}' --location LOCATION"
         match error:
             case google_errors.RetryError() | google_errors.ServiceUnavailable() | google_errors.DeadlineExceeded():
                 advice = "start the emulator or unset it" if self._emulator else "check the network, then try again"
                 return StoreError(f"{where}: no answer from Firestore within {self._patience_seconds:g} s; {advice}")
+            case google_errors.Forbidden() if _API_DISABLED in str(error):
+                return ConfigurationError(
+                    f"{where}: this project does not use Firestore yet; enable it and wait a minute: "
+                    f"gcloud services enable firestore.googleapis.com {project}"
+                )
             case google_errors.Forbidden():
                 return ConfigurationError(
                     f"{where}: permission denied; check the project's name, and give this account roles/datastore.user"
@@ -165,9 +173,14 @@ class Connection:
                     "or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
                 )
             case google_errors.NotFound():
-                return ConfigurationError(f"{where}: there is no such project or database; create it with: {create}")
+                return ConfigurationError(
+                    f"{where}: there is no such project or database; create it with: {create} (such as eur3 or nam5)"
+                )
             case google_errors.FailedPrecondition() if "index" in str(error):
-                return ConfigurationError(f"{where}: an index is missing; deploy deploy/firestore.indexes.json")
+                return ConfigurationError(
+                    f"{where}: an index is missing or not built yet; deploy them as the README says under Firestore: "
+                    f"cd deploy && npx firebase-tools deploy --only firestore:indexes {project}"
+                )
             case google_errors.FailedPrecondition():
                 return ConfigurationError(f"{where}: this database is not one in Firestore's native mode; name another")
             case google_errors.ResourceExhausted():

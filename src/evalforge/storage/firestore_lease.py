@@ -45,7 +45,7 @@ class LeaseDocument:
             if held_by is not None and seen is not None and expires_at is None:
                 raise unreadable(seen)
             if held_by is not None and expires_at > timestamp(now):
-                raise LeaseHeld(f"the run {held_by} is at work; its lease ends at {expires_at}: try again after that")
+                raise LeaseHeld.by(held_by, expires_at)
             fields = {"holder": holder, "fence": (fence or 0) + 1, "expires_at": end}
             if self._replaced(seen, fields):
                 return Lease(holder=holder, fence=(fence or 0) + 1, expires_at=end, taken_from=held_by)

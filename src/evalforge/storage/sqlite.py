@@ -62,7 +62,7 @@ class SqliteStore:
         with self._transaction() as connection:
             held_by, fence, expires_at = connection.execute("SELECT holder, fence, expires_at FROM lease").fetchone()
             if held_by is not None and expires_at > timestamp(now):
-                raise LeaseHeld(f"the run {held_by} is at work; its lease ends at {expires_at}: try again after that")
+                raise LeaseHeld.by(held_by, expires_at)
             connection.execute("UPDATE lease SET holder = ?, fence = ?, expires_at = ?", (holder, fence + 1, end))
         return Lease(holder=holder, fence=fence + 1, expires_at=end, taken_from=held_by)
 

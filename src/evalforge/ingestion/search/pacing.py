@@ -36,13 +36,14 @@ class Pacer:
     def resume(self, seconds_ago: float, requests: int) -> None:
         """Go on from requests made before this pacer was, the last of them so long ago; call it first of all.
 
-        They kept the same pace, so that each arrived at least an interval before the end of the one after it.
+        They kept the same pace: each arrived before the next started, and the starts were an interval apart.
         """
         ended = self._clock.monotonic() - max(0.0, seconds_ago)
         counted = min(requests, MOST_REMEMBERED)
         if counted:
             self._last_start = ended
-            self._latest_arrivals.extend(ended - self._interval * number for number in reversed(range(counted)))
+            latest = (ended - self._interval * max(0, number - 1) for number in reversed(range(counted)))
+            self._latest_arrivals.extend(latest)
 
     def wait_needed(self) -> float:
         """Seconds until the next request may start; 0 if it may now."""
