@@ -19,7 +19,7 @@ from benchmarks.http_speed import median_until_ready
 from evalforge.models import FailureCapture
 from evalforge.ports import Batch, CaptureFilter
 from evalforge.storage.firestore import FirestoreStore
-from evalforge.storage.firestore_batches import WRITES_A_COMMIT
+from evalforge.storage.firestore_connection import WRITES_A_COMMIT
 from helpers.captures import capture, span
 from helpers.firestore_emulator import NoEmulator, new_project, running_emulator
 

@@ -3,6 +3,8 @@
 Times are RFC 3339 strings in UTC with milliseconds (`common.clock.timestamp`), durations are milliseconds.
 """
 
+import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -34,6 +36,23 @@ FAILURE_TYPES: tuple[FailureType, ...] = get_args(FailureType)
 """Strongest first (design, "What the words mean")."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Strongest first."""
+
+
+ERASED_USERS_KEPT = timedelta(days=15)
+"""How long a store remembers that a user was erased: as long as Datadog keeps what it had then ("Data Retention
+Periods": traces and spans)."""
+USER_HASH = re.compile(rb"u1_[0-9a-f]{40}")
+"""As `ingestion.pii.hashing` makes it."""
+
+
+def is_user_hash(text: str) -> bool:
+    """Whether this can be the hash of a user at all."""
+    return USER_HASH.fullmatch(text.encode("utf-8", "surrogatepass")) is not None
+
+
+def named_in(document: bytes) -> frozenset[str]:
+    """Every user whose hash stands anywhere in an encoded capture; whom an erasure by user finds."""
+    return frozenset(found.decode() for found in USER_HASH.findall(document))
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -177,15 +196,11 @@ class FailureCapture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     truncated: bool = False
     redaction: Redaction
 
-    @property
-    def user_hashes(self) -> frozenset[str]:
-        """Every user that the capture or a span of it names; whom an erasure by user finds."""
-        spans = (*self.trace_payload.spans, *self.trace_payload.context)
-        return frozenset(found for found in (self.user_hash, *(span.user_hash for span in spans)) if found)
-
     @classmethod
     def from_stored(cls, document: bytes | str, *, status: str, processed: bool) -> "FailureCapture":
-        """A capture as it was stored, with the backlog's two fields from beside it."""
+        """A capture as it was stored, with the backlog's two fields from beside it. Raises msgspec.ValidationError."""
+        if type(status) is not str or type(processed) is not bool:
+            raise msgspec.ValidationError("the backlog's status is no text, or processed is neither true nor false")
         stored = msgspec.json.decode(document, type=cls)
         return msgspec.structs.replace(stored, status=status, processed=processed)
 

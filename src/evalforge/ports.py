@@ -90,14 +90,21 @@ class CaptureStore(LeaseStore, Protocol):
     def erase_trace(self, trace_id: str) -> Erasure:
         """Remove the capture and the dead letters of a trace, and remember its id so that no run brings it back."""
 
-    def erase_user(self, user_hash: str) -> Erasure:
-        """The same for every trace whose capture, or a span of it, carries this hash."""
+    def erase_user(self, user_hash: str, now: datetime) -> Erasure:
+        """The same for every trace whose capture carries this hash, wherever in it; and remember the user.
+
+        For `models.ERASED_USERS_KEPT` every commit erases likewise a trace that names the user and of which no failure
+        is known to be later than `now`. Later ones are captured.
+        """
 
     def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
         """Which of these traces were erased."""
 
     def save_run(self, run: IngestionRun) -> None:
         """Write or replace the record of a run."""
+
+    def count_runs(self) -> int:
+        """How many runs are recorded."""
 
     def list_runs(self, limit: int | None = None) -> Iterator[IngestionRun]:
         """Newest start first."""

@@ -37,15 +37,18 @@ if TYPE_CHECKING:
 
 Stop = Callable[[], bool]
 
+PATIENCE_SECONDS, REQUESTS_PATIENCE_SECONDS = 10.0, 3.0
+"""How long a run or a command waits for a store that does not answer; and a request over HTTP."""
 
-def open_store(settings: Settings) -> CaptureStore:
+
+def open_store(settings: Settings, patience_seconds: float = PATIENCE_SECONDS) -> CaptureStore:
     """The store, made if it is not there yet."""
     if settings.firestore is not None:
-        return _firestore(settings, settings.firestore)
+        return _firestore(settings, settings.firestore, patience_seconds)
     path = settings.store_path
     if settings.store is None:
         data_folder()
-    return SqliteStore(path)
+    return SqliteStore(path, patience_seconds)
 
 
 def open_store_to_read(settings: Settings) -> CaptureStore:
@@ -130,7 +133,7 @@ def service(
 
     rules_in_force(settings)
     _scope(settings)
-    opened = open_store(settings)
+    opened = open_store(settings, REQUESTS_PATIENCE_SECONDS)
     if settings.firestore is None:
         opened.close()
 
@@ -144,7 +147,7 @@ def service(
         """A file is opened for each request, which takes less than a millisecond; a channel to Firestore is kept."""
         try:
             if settings.firestore is None:
-                with closing(open_store(settings)) as store:
+                with closing(open_store(settings, REQUESTS_PATIENCE_SECONDS)) as store:
                     yield store
             else:
                 yield opened
@@ -237,7 +240,7 @@ def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Cl
         client.close()
 
 
-def _firestore(settings: Settings, place: FirestoreDatabase) -> CaptureStore:
+def _firestore(settings: Settings, place: FirestoreDatabase, patience_seconds: float) -> CaptureStore:
     silence_grpc()
     try:
         from evalforge.storage.firestore import FirestoreStore
@@ -246,7 +249,8 @@ def _firestore(settings: Settings, place: FirestoreDatabase) -> CaptureStore:
             f"EVALFORGE_STORE={settings.store}: Firestore's client is not installed ({error.name} is missing); "
             "run `make gcp` in the clone of EvalForge"
         ) from None
-    return FirestoreStore(place.project, place.database, settings.collection_prefix, settings.firestore_emulator)
+    prefix, emulator = settings.collection_prefix, settings.firestore_emulator
+    return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds)
 
 
 def _sanitizer(settings: Settings) -> Sanitizer:

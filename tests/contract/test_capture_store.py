@@ -1,7 +1,7 @@
 """What every store promises (ports.CaptureStore). One suite, run over each of them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +10,20 @@ import msgspec
 import pytest
 
 from evalforge.common.errors import LeaseHeld
-from evalforge.models import Erasure, Lease, TracePayload
+from evalforge.ingestion.ancestry import CONTEXT_KEPT
+from evalforge.ingestion.merging import SPANS_KEPT
+from evalforge.ingestion.pii.policy import MAX_USERS
+from evalforge.models import CapturedSpan, Erasure, Lease, TracePayload, named_in
 from evalforge.ports import Batch, CaptureFilter, CaptureStore, Position
 from evalforge.storage.sqlite import SqliteStore
-from helpers.captures import capture, capture_at_every_cap, dead_letter, run, signal, span
+from helpers.captures import capture, capture_at_every_cap, dead_letter, run, signal, span, user
 from helpers.firestore_emulator import new_project
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVERYTHING = CaptureFilter()
+ALICE, BOB = user("alice"), user("bob")
+BEFORE, AFTER = "2026-11-23T11:59:59.999Z", "2026-11-23T12:00:00.001Z"
+"""Around NOON, when users are erased here."""
 
 Opener = Callable[[], CaptureStore]
 
@@ -57,8 +63,8 @@ def ids(store: CaptureStore, limit: int | None = None, **wanted: str) -> list[st
     return [one.trace_id for one in store.list_captures(CaptureFilter(**wanted), limit)]
 
 
-def failed(trace_id: str, moment: str | None, **fields: object):
-    return capture(trace_id, last_failed_at=moment, **fields)
+def failed(trace_id: str, moment: str | None, spans: Sequence[CapturedSpan] = (), **fields: object):
+    return capture(trace_id, spans, last_failed_at=moment, **fields)
 
 
 def test_what_was_committed_is_read_back_equal(store, lease, open_store):
@@ -130,6 +136,7 @@ def test_runs_are_listed_newest_first_and_found_by_id(store):
     store.save_run(run("r1", started_at="2026-11-23T01:00:00.000Z", outcome="partial"))
     assert [one.run_id for one in store.list_runs()] == ["r2", "r1"]
     assert [one.run_id for one in store.list_runs(1)] == ["r2"]
+    assert store.count_runs() == 2
     found = store.run("r1")
     assert found is not None
     assert found.outcome == "partial"
@@ -246,26 +253,70 @@ def test_a_trace_can_be_erased_before_it_was_ever_captured(store, lease):
     assert ids(store) == []
 
 
-def test_a_users_traces_go_whether_the_capture_or_a_span_of_it_names_the_user(store, lease):
+def test_a_users_traces_go_wherever_in_the_capture_the_user_is_named(store, lease):
     batch = [
-        capture("a1", [span("1", user_hash="u1_alice")]),
-        capture("b2", [span("1", user_hash="u1_bob"), span("2", user_hash="u1_alice")]),
-        capture("c3", [span("1", user_hash="u1_bob")]),
-        capture("d4", [span(attributes={"said": "u1_alice"})]),
+        capture("a1", [span("1", user_hash=ALICE)]),
+        capture("b2", [span("1", user_hash=BOB), span("2", user_hash=ALICE)]),
+        capture("c3", [span("1", user_hash=BOB)]),
+        capture("d4", [span(user_hash=BOB, attributes={"tags": [f"user_id:{BOB}", f"usr.id:{ALICE}"]})]),
+        capture("e5", [span(user_hash=BOB, attributes={"metadata": {"deep": [{"customer_id": ALICE}]}})]),
     ]
-    assert batch[1].user_hash == "u1_bob"
+    assert batch[1].user_hash == BOB
     store.commit(lease, Batch(captures=batch, dead_letters=[dead_letter("d1", trace_id="b2")]))
-    assert store.erase_user("u1_alice") == Erasure(trace_ids=("a1", "b2"), dead_letters=1)
-    assert sorted(ids(store)) == ["c3", "d4"]
-    assert store.erased_among(["a1", "b2", "c3", "d4"]) == {"a1", "b2"}
-    for nobody in ("u1_alice", "u1_nobody", "u1_", "u1_bo", "", '"', "a/b"):
-        assert store.erase_user(nobody) == Erasure()
+    assert store.erase_user(ALICE, NOON) == Erasure(trace_ids=("a1", "b2", "d4", "e5"), dead_letters=1)
+    assert ids(store) == ["c3"]
+    assert store.erased_among(["a1", "b2", "c3", "d4", "e5"]) == {"a1", "b2", "d4", "e5"}
+
+
+@pytest.mark.parametrize(
+    "nobody", ["u1_nobody", "u1_", BOB[:-1], BOB.upper(), "", '"', "a/b", "%", "x" * 3000, "\ud800"]
+)
+def test_what_is_no_users_hash_finds_nothing(store, lease, nobody):
+    store.commit(lease, Batch(captures=[capture("a1", [span(user_hash=BOB)])]))
+    assert store.erase_user(nobody, NOON) == Erasure()
+    assert ids(store) == ["a1"]
 
 
 def test_a_user_added_by_a_later_commit_is_found_and_one_taken_away_is_not(store, lease):
-    store.commit(lease, Batch(captures=[capture("a1", [span(user_hash="u1_alice")]), capture("b2")]))
-    store.commit(lease, Batch(captures=[capture("a1"), capture("b2", [span(user_hash="u1_alice")])]))
-    assert store.erase_user("u1_alice").trace_ids == ("b2",)
+    store.commit(lease, Batch(captures=[capture("a1", [span(user_hash=ALICE)]), capture("b2")]))
+    store.commit(lease, Batch(captures=[capture("a1"), capture("b2", [span(user_hash=ALICE)])]))
+    assert store.erase_user(ALICE, NOON).trace_ids == ("b2",)
+
+
+def test_what_an_erased_user_did_before_is_never_written_and_its_trace_is_erased(store, lease, open_store):
+    """A run learns who the user was from the context, which may come after the erasure."""
+    early = failed("a1", BEFORE)
+    store.commit(lease, Batch(captures=[early, failed("b2", BEFORE)], dead_letters=[dead_letter("d1", trace_id="a1")]))
+    assert store.erase_user(ALICE, NOON) == Erasure()
+    named = [failed(trace_id, when, spans=[span(user_hash=ALICE)]) for trace_id, when in (("a1", BEFORE), ("c3", None))]
+    letters = [dead_letter("d2", trace_id="c3"), dead_letter("d3", trace_id="b2")]
+    again = open_store()
+    again.commit(lease, Batch(captures=[*named, failed("b2", BEFORE, env="prod")], dead_letters=letters))
+    assert ids(store) == ["b2"]
+    assert [one.dead_letter_id for one in store.list_dead_letters()] == ["d3"]
+    assert store.erased_among(["a1", "b2", "c3"]) == {"a1", "c3"}
+    again.commit(lease, Batch(captures=[early]))
+    assert ids(store) == ["b2"]
+
+
+def test_what_an_erased_user_does_later_is_captured(store, lease):
+    store.erase_user(ALICE, NOON)
+    batch = [failed("a1", AFTER, spans=[span(user_hash=ALICE)]), failed("b2", BEFORE, spans=[span(user_hash=BOB)])]
+    store.commit(lease, Batch(captures=batch))
+    assert sorted(ids(store)) == ["a1", "b2"]
+    assert store.erase_user(ALICE, NOON + timedelta(seconds=1)).trace_ids == ("a1",)
+
+
+def test_an_erased_user_is_forgotten_once_datadog_has_nothing_left_of_then(store, lease):
+    store.erase_user(ALICE, NOON)
+    store.erase_user(BOB, NOON + timedelta(days=14))
+    store.commit(lease, Batch(captures=[failed("a1", BEFORE, spans=[span(user_hash=ALICE)])]))
+    assert ids(store) == []
+    store.erase_user(BOB, NOON + timedelta(days=15, seconds=1))
+    store.commit(
+        lease, Batch(captures=[failed(n, BEFORE, spans=[span(user_hash=u)]) for n, u in (("b2", ALICE), ("c3", BOB))])
+    )
+    assert ids(store) == ["b2"]
 
 
 @pytest.mark.parametrize("odd", ["a/b", "a/b/c", "/", "..", ".", "", "__x__", "x" * 2000, "\0", "é"])
@@ -315,12 +366,15 @@ def test_a_capture_at_every_cap_is_stored_whole(store, lease):
     store.commit(lease, Batch(captures=[largest]))
     assert store.captures_of([largest.trace_id]) == {largest.trace_id: largest}
     assert store.count_dead_letters() == 0
+    assert len(named_in(msgspec.json.encode(largest))) == (SPANS_KEPT + CONTEXT_KEPT) * MAX_USERS
+    [one, *_] = largest.trace_payload.context
+    assert store.erase_user(one.attributes["u"][-1], NOON).trace_ids == (largest.trace_id,)
 
 
 def test_a_user_whom_only_the_context_names_is_erased_too(store, lease):
-    failing, root = span("2", parent_id="1"), span("1", user_hash="u1_alice")
+    failing, root = span("2", parent_id="1"), span("1", user_hash=ALICE)
     made = capture("a1", [failing], [signal("2")], trace_payload=TracePayload(spans=(failing,), context=(root,)))
     assert made.user_hash is None
     store.commit(lease, Batch(captures=[made, capture("b2")]))
-    assert store.erase_user("u1_alice").trace_ids == ("a1",)
+    assert store.erase_user(ALICE, NOON).trace_ids == ("a1",)
     assert ids(store) == ["b2"]

@@ -1,5 +1,6 @@
 """Sanitised nouns for tests of what lies past the sanitiser."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from evalforge.ingestion.merging import (
     with_context,
 )
 from evalforge.ingestion.permalink import trace_url
-from evalforge.ingestion.pii.policy import MAX_SPAN_BYTES
+from evalforge.ingestion.pii.policy import MAX_SPAN_BYTES, MAX_USERS
 from evalforge.ingestion.summary import redaction_counts, summarise
 from evalforge.models import (
     CapturedSpan,
@@ -28,6 +29,11 @@ from evalforge.models import (
 )
 
 START = "2026-11-23T10:00:00.000Z"
+
+
+def user(name: str) -> str:
+    """A hash such as the sanitiser makes of a user's id."""
+    return "u1_" + hashlib.sha256(name.encode()).hexdigest()[:40]
 
 
 def span(span_id: str = "1", **fields: Any) -> CapturedSpan:
@@ -74,12 +80,13 @@ def capture(
 
 
 def capture_at_every_cap() -> FailureCapture:
-    """As many spans, signals and context as are kept, each as large as it may be, and more of each than that."""
+    """As many spans, signals, context and users as are kept, each as large as it may be, and more of each than that."""
 
     def largest(span_id: str, **fields: str) -> CapturedSpan:
-        made = span(span_id, **fields)
+        users = {"u": [user(f"{span_id} {n}") for n in range(MAX_USERS)]}
+        made = span(span_id, attributes=users, **fields)
         room = MAX_SPAN_BYTES - len(msgspec.json.encode(made))
-        return msgspec.structs.replace(made, attributes={"v": "x" * (room - 8)})
+        return msgspec.structs.replace(made, attributes=users | {"v": "x" * (room - 7)})
 
     long = "[WITHHELD chars=100000]" + "x" * 77
     spans = [largest(f"{n:064x}", parent_id=f"{1000 + n:064x}") for n in range(SPANS_KEPT + 5)]

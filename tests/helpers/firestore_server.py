@@ -26,10 +26,10 @@ class _Refusal(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def refusing_server(status: grpc.StatusCode, text: str = CANARY) -> Iterator[str]:
+def refusing_server(status: grpc.StatusCode, text: str = CANARY, port: int = 0) -> Iterator[str]:
     """`host:port` of a server that answers everything with this status."""
     server = grpc.server(ThreadPoolExecutor(2), handlers=[_Refusal(status, text)])
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
         yield f"127.0.0.1:{port}"

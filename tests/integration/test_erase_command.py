@@ -59,7 +59,7 @@ def test_a_trace_id_in_upper_case_and_a_hashed_one_are_found(path: Path) -> None
 def test_a_user_that_is_not_there_is_no_error_and_is_said(path: Path) -> None:
     done = evalforge("erase", "--user-hash", NOBODY, env=environment(path))
     assert (done.code, done.lines) == (0, [{"trace_ids": [], "dead_letters": 0}])
-    assert f"Nothing of the user {NOBODY} is in {path}: nothing was removed." in done.err
+    assert f"Nothing of the user {NOBODY} is in {path}: nothing was removed. The hash is remembered" in done.err
     assert left(path) == ["a1", "b2", "c3"]
 
 

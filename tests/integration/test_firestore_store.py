@@ -1,5 +1,6 @@
 """What is Firestore's alone: commits cut before the server refuses, the fence, refusals, settings, reads counted."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,20 +12,21 @@ import pytest
 pytest.importorskip("google.cloud.firestore")
 
 import grpc
-from google.cloud.firestore import Client
+from google.cloud.firestore import DELETE_FIELD, Client
 
 from evalforge.common.errors import ConfigurationError, LeaseHeld, StoreError, StoreNewerThanCode
 from evalforge.models import CAPTURE_SCHEMA_VERSION, Lease
 from evalforge.ports import Batch, CaptureFilter, Position
 from evalforge.storage.firestore import FirestoreStore
-from evalforge.storage.firestore_batches import BYTES_A_COMMIT, REFUSED, WRITES_A_COMMIT
-from evalforge.storage.firestore_connection import ATTEMPT_SECONDS, PATIENCE_SECONDS
-from helpers.captures import capture, dead_letter, span
+from evalforge.storage.firestore_batches import BYTES_A_COMMIT, REFUSED
+from evalforge.storage.firestore_connection import ATTEMPT_SECONDS, PATIENCE_SECONDS, WRITES_A_COMMIT
+from helpers.captures import capture, dead_letter, run, span, user
 from helpers.firestore_emulator import HOST_VARIABLE, new_project
 from helpers.firestore_server import CANARY, Tally, refusing_server
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVERYTHING = CaptureFilter()
+ALICE = user("alice")
 PREFIX = "evalforge_"
 TOO_LARGE = 1_100_000
 """Above Firestore's 1 MiB a document."""
@@ -127,10 +129,10 @@ def test_the_backlogs_fields_and_whatever_else_is_there_survive_a_commit(
 
 
 def test_a_document_is_scalars_and_its_payload_one_text(store: FirestoreStore, lease: Lease, client: Client) -> None:
-    store.commit(lease, Batch(captures=[capture("a1", [span(user_hash="u1_a")])]))
+    store.commit(lease, Batch(captures=[capture("a1", [span(user_hash=ALICE)])]))
     fields = client.document(f"{PREFIX}raw_traces/a1").get().to_dict()
     assert fields["trace_payload"].startswith('{"spans":[{"span_id":"1"')
-    assert fields.pop("user_hashes") == ["u1_a"]
+    assert fields.pop("user_hashes") == [ALICE]
     assert {type(value) for value in fields.values()} <= {str, int, float, bool, type(None)}
     assert fields["schema_version"] == CAPTURE_SCHEMA_VERSION
 
@@ -161,6 +163,51 @@ def test_an_erasure_between_look_and_commit_is_obeyed(store: FirestoreStore, lea
     tally.before_next_commit = lambda: tally.quietly(lambda: store.erase_trace("a1"))
     store.commit(lease, Batch(captures=[capture("a1"), capture("b2")]))
     assert ids(store) == ["b2"]
+
+
+def test_the_erasure_of_a_user_between_look_and_commit_is_obeyed(
+    store: FirestoreStore, lease: Lease, tally: Tally
+) -> None:
+    named = [capture(trace_id, [span(user_hash=ALICE)]) for trace_id in ("a1", "b2")]
+    tally.before_next_commit = lambda: tally.quietly(lambda: store.erase_user(ALICE, NOON))
+    letters = [dead_letter("d1", trace_id="a1"), dead_letter("d2")]
+    store.commit(lease, Batch(captures=[*named, capture("c3")], dead_letters=letters))
+    assert ids(store) == ["c3"]
+    assert [one.dead_letter_id for one in store.list_dead_letters()] == ["d2"]
+    assert store.erased_among(["a1", "b2", "c3"]) == {"a1", "b2"}
+
+
+def test_an_erasure_ends_while_a_run_goes_on_with_that_users_traces(
+    store: FirestoreStore, lease: Lease, tally: Tally, project: str
+) -> None:
+    """Each time that the eraser is about to write, the run has added more than a page, behind the eraser's place."""
+    writer = FirestoreStore(project, "(default)", PREFIX)
+    rounds: list[list[str]] = []
+
+    def made(first: int, count: int, moment: str) -> list[Any]:
+        return [
+            capture(f"{number:04x}", [span(user_hash=ALICE)], last_failed_at=moment)
+            for number in range(first, first + count)
+        ]
+
+    def add() -> None:
+        tally.before_next_commit = None
+        first = 10_000 + 1000 * len(rounds)
+        batch = [*made(first, 1, "2026-11-23T10:00:00.000Z"), *made(first + 1, 250, "2026-11-23T13:00:00.000Z")]
+        writer.commit(lease, Batch(captures=batch))
+        rounds.append([one.trace_id for one in batch])
+        tally.before_next_commit = add if len(rounds) < 12 else None
+
+    writer.commit(lease, Batch(captures=made(0, 450, "2026-11-23T10:00:00.000Z")))
+    tally.before_next_commit = add
+    erased = store.erase_user(ALICE, NOON).trace_ids
+    tally.before_next_commit = None
+    assert len(rounds) == 5, "the user is marked; twice, traces are marked and removed"
+    assert set(erased) == {f"{number:04x}" for number in range(450)} | set(rounds[0])
+    later = {trace_id for batch in rounds[1:] for trace_id in batch[1:]}
+    assert set(ids(store)) == later, "what failed after the erasure and was committed after the mark"
+    assert store.erased_among([*later, *(batch[0] for batch in rounds)]) == {batch[0] for batch in rounds}
+    writer.close()
 
 
 def test_a_commit_whose_answer_is_lost_is_sent_again_and_written_once(
@@ -250,7 +297,19 @@ def test_a_document_of_a_newer_schema_is_refused_and_left_as_it_is(
     assert not client.document(f"{PREFIX}raw_traces/b2").get().exists
 
 
-@pytest.mark.parametrize("broken", [{"signals": 7}, {"signals": "["}, {"failure_type": "none of ours"}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"signals": 7},
+        {"signals": "["},
+        {"failure_type": "none of ours"},
+        {"schema_version": "1"},
+        {"schema_version": None},
+        {"status": 5},
+        {"status": None},
+        {"processed": "no"},
+    ],
+)
 def test_a_document_that_cannot_be_read_is_named_and_not_shown(
     store: FirestoreStore, lease: Lease, client: Client, broken: dict[str, Any]
 ) -> None:
@@ -258,6 +317,46 @@ def test_a_document_that_cannot_be_read_is_named_and_not_shown(
     client.document(f"{PREFIX}raw_traces/a1").update(broken)
     with pytest.raises(StoreError, match="raw_traces/a1 cannot be read"):
         store.captures_of(["a1"])
+
+
+@pytest.mark.parametrize(
+    ("document", "broken"),
+    [
+        ("leases/run", {"fence": "x"}),
+        ("leases/run", {"expires_at": 5}),
+        ("leases/run", {"expires_at": None}),
+        ("leases/run", {"holder": 5}),
+        ("leases/run", {"erasures": "x"}),
+        ("evaluators/known", {"names": DELETE_FIELD}),
+        ("evaluators/known", {"names": [1, None]}),
+        ("evaluators/known", {"names": "tone"}),
+        ("runs/r1", {"schema_version": "1"}),
+        ("runs/r1", {"started_at": 5}),
+    ],
+)
+def test_whatever_was_edited_by_hand_is_named_by_what_reads_it(
+    store: FirestoreStore, lease: Lease, client: Client, document: str, broken: dict[str, Any]
+) -> None:
+    store.erase_trace("ffff")
+    store.commit(lease, Batch(evaluators={"tone"}))
+    store.save_run(run("r1"))
+    client.document(f"{PREFIX}{document}").update(broken)
+    told = []
+    for attempt in (
+        lambda: store.acquire_lease("r2", NOON, 60),
+        lambda: store.commit(lease, Batch(captures=[capture("a1")], evaluators={"quality"})),
+        store.known_evaluators,
+        lambda: store.erased_among(["ffff"]),
+        lambda: store.run("r1"),
+    ):
+        try:
+            attempt()
+        except LeaseHeld:
+            continue
+        except StoreError as error:
+            told.append(str(error))
+    assert told
+    assert all(f"{PREFIX}{document} cannot be read" in line for line in told)
 
 
 # Reads
@@ -360,3 +459,34 @@ def test_an_address_where_nobody_listens_is_told_within_seconds(monkeypatch: pyt
     assert time.monotonic() - started < 3
     assert ATTEMPT_SECONDS + PATIENCE_SECONDS <= 20
     store.close()
+
+
+def test_a_store_that_is_back_is_found_at_once_however_long_it_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen from a channel that has failed to connect for seconds, and from a new one of the same process."""
+    with refusing_server(grpc.StatusCode.PERMISSION_DENIED) as host:
+        pass
+    monkeypatch.setenv(HOST_VARIABLE, host)
+    store = FirestoreStore("some-project", "(default)", PREFIX, emulator=host, patience_seconds=7)
+    with pytest.raises(StoreError, match="no answer"):
+        store.captures_of(["a1"])
+    with refusing_server(grpc.StatusCode.PERMISSION_DENIED, port=int(host.rpartition(":")[2])):
+        started = time.monotonic()
+        for one in (store, FirestoreStore("some-project", "(default)", PREFIX, emulator=host, patience_seconds=5)):
+            with pytest.raises(ConfigurationError, match="permission denied"):
+                one.captures_of(["a1"])
+            one.close()
+        assert time.monotonic() - started < 2
+
+
+def test_a_store_that_takes_connections_and_says_nothing_is_told_within_the_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv(HOST_VARIABLE, host)
+        store = FirestoreStore("some-project", "(default)", PREFIX, emulator=host, patience_seconds=1)
+        started = time.monotonic()
+        with pytest.raises(StoreError, match="no answer from Firestore within 1 s"):
+            store.captures_of(["a1"])
+        assert time.monotonic() - started < 2
+        store.close()

@@ -1,14 +1,18 @@
 """The context of captures over whole runs: what is asked and when, and what is kept when it cannot be had."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evalforge.cli import show
+from evalforge.common.clock import timestamp
 from evalforge.common.errors import CredentialsRejected
-from evalforge.ingestion.context import PARENTS_A_CALL, TRACES_A_CALL, context_query
+from evalforge.ingestion.context import PARENTS_A_CALL, ROOTS_KEPT, TRACES_A_CALL, context_query
 from evalforge.ingestion.models import Page
 from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
 from evalforge.models import FailureCapture, IngestionRun, Window
@@ -253,3 +257,36 @@ def test_a_person_is_told_how_much_context_there_is_and_why_not_more(store: Sqli
     run(store, TraceStore([ROOT, TOOL, at(6, 1, fails=True, trace=f"{2:032x}")]))
     captures = {show.context(one) for one in store.list_captures(CaptureFilter())}
     assert captures == {"partial: 1 span, the rest was not found", "none: it was not found"}
+
+
+def test_a_user_whom_only_the_root_names_and_who_was_erased_before_it_was_read_stays_erased(store: SqliteStore) -> None:
+    known, clock = SqliteStore(None), FakeClock()
+    run(known, TraceStore(WHOLE_TRACE), clock)
+    user_hash = str(only(known).user_hash)
+    known.close()
+    run(store, TraceStore(WHOLE_TRACE, ends=[SearchInterrupted("down")]), clock)
+    assert only(store).user_hash is None
+    assert store.erase_user(user_hash, clock.now()).trace_ids == ()
+    run(store, TraceStore(WHOLE_TRACE), clock)
+    assert stored(store) == []
+    assert store.erased_among([TRACE]) == {TRACE}
+    again = run(store, TraceStore(WHOLE_TRACE), clock)
+    assert (again.tally.spans_excluded["erased"], again.tally.captures_created) == (1, 0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.permutations(range(60)))
+def test_of_many_roots_the_earliest_and_the_ancestors_are_kept_in_whatever_order_they_come(order: list[int]) -> None:
+    """Every root comes in two versions, of which the earlier counts; the parent's parent is a late root."""
+    late = 2 * ROOTS_KEPT + 5
+    versions = [at(number % 30 + 1, None, minutes_ago=200 - 5 * (number // 30)) for number in range(60)]
+    store = SqliteStore(None)
+    source = TraceStore([*(versions[number] for number in order), at(90, late), at(91, 90, fails=True)])
+    run(store, source)
+    one = only(store)
+    assert [span.span_id for span in one.trace_payload.context] == ["1", str(late), "90"]
+    assert {span.started_at for span in one.trace_payload.context[:2]} == {
+        timestamp(datetime.fromtimestamp((NOON_MS - 200 * 60_000 + number) / 1000, UTC)) for number in (1, late)
+    }
+    assert (one.context_state, len(source.contexts)) == ("whole", 2)
+    store.close()

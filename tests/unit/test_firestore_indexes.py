@@ -47,6 +47,7 @@ def made_queries() -> Iterator[Any]:
         for place in (None, Position(last_failed_at="x", trace_id="1")):
             yield queries.after(queries.captures(captures, wanted), place)
     yield queries.of_user(captures, "u1_x")
+    yield queries.erased_before(client.collection(f"{PREFIX}erased_users"), "x")
     yield queries.dead_letters(letters)
     yield queries.of_trace(letters, "1")
     yield queries.runs(client.collection(f"{PREFIX}runs"))
@@ -81,6 +82,7 @@ def test_every_query_has_its_index_and_every_index_its_query() -> None:
     assert automatic & EXEMPT == set()
     assert automatic == {
         (f"{PREFIX}raw_traces", "user_hashes"),
+        (f"{PREFIX}erased_users", "erased_at"),
         (f"{PREFIX}dead_letters", "trace_id"),
         (f"{PREFIX}runs", "started_at"),
     }
@@ -93,6 +95,7 @@ def test_every_field_is_exempt_from_automatic_indexes_unless_a_query_needs_one()
         "runs": set(to_document(run())),
         "evaluators": {"names"},
         "erased": {"trace_id"},
+        "erased_users": {"user_hash", "erased_at"},
         "leases": set(LEASE_FIELDS),
     }
     assert fields["dead_letters"] > set(DeadLetter.__struct_fields__)

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from typing import Any
 
+import msgspec
 import pytest
 
 from evalforge.common.errors import ConfigurationError
 from evalforge.ingestion.decoding import decode_span
+from evalforge.ingestion.pii.policy import MAX_USERS
 from evalforge.ingestion.pii_sanitizer import SanitizationFailed, Sanitizer
+from evalforge.models import named_in
 from helpers.sanitizing import FETCHED, FOUND, KEY, SANITIZER, TRACE, sanitized, span_of, user_hash, with_ids
 
 # Ids
@@ -124,3 +127,15 @@ def test_an_empty_key_is_refused() -> None:
 
 def test_the_key_is_in_no_repr() -> None:
     assert "0123456789abcdef" not in repr(SANITIZER) + repr(vars(SANITIZER))
+
+
+def test_a_span_names_so_many_users_and_the_ids_of_further_ones_are_withheld() -> None:
+    customers = [{"customer_id": f"c{n:02}"} for n in range(MAX_USERS + 3)]
+    span = SANITIZER.span(with_ids(tags=["user_id:42"], metadata={"a": customers, "b": customers, "user_id": "42"}))
+    assert len(named_in(msgspec.json.encode(span))) == MAX_USERS
+    assert span.user_hash == user_hash(tags=["user_id:42"]) == span.attributes["metadata"]["user_id"]
+    first, second = (name for name in span.attributes["metadata"] if name.startswith("[WITHHELD"))
+    shown = [one["customer_id"] for one in span.attributes["metadata"][first]]
+    assert shown[MAX_USERS - 2].startswith("u1_")
+    assert shown[MAX_USERS - 1 :] == ["[WITHHELD chars=3]"] * 4
+    assert [one["customer_id"] for one in span.attributes["metadata"][second]] == shown

@@ -16,9 +16,10 @@ from evalforge.models import Erasure
 from evalforge.ports import Batch, CaptureFilter
 from evalforge.storage.sqlite import SqliteStore
 from evalforge.storage.sqlite_file import APPLICATION_ID, SCHEMA_VERSION
-from helpers.captures import capture, dead_letter, span
+from helpers.captures import capture, dead_letter, span, user
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ALICE = user("alice")
 
 
 def test_the_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_the_backlogs_fields_survive_a_commit_of_the_same_trace(tmp_path: Path) 
 
 def version_1(path: Path) -> None:
     """A store as the first version of EvalForge made it, with what it put into it."""
-    one, letter = capture("a1", [span(user_hash="u1_alice")]), dead_letter("d1", trace_id="a1")
+    one, letter = capture("a1", [span(user_hash=ALICE)]), dead_letter("d1", trace_id="a1")
     script = files("evalforge.storage").joinpath("schema_1.sql").read_text()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -117,7 +118,7 @@ def test_a_store_of_version_1_keeps_what_it_holds_and_gains_erasure(tmp_path: Pa
     assert store.count_dead_letters() == 1
     assert store.known_evaluators() == {"tone"}
     assert store.acquire_lease("r1", NOON, 60).fence == 42
-    assert store.erase_user("u1_alice") == Erasure(trace_ids=("a1",), dead_letters=1)
+    assert store.erase_user(ALICE, NOON) == Erasure(trace_ids=("a1",), dead_letters=1)
     store.close()
     SqliteStore(tmp_path / "new.db").close()
     assert schema_of(tmp_path / "old.db") == schema_of(tmp_path / "new.db")
@@ -147,9 +148,36 @@ def test_what_was_erased_is_not_left_in_any_file(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.db")
     lease = store.acquire_lease("r1", NOON, 60)
     for version in range(3):
-        one = capture("a1", [span(user_hash="u1_alice", error_message=f"CANARY {version}" * 3000)])
+        one = capture("a1", [span(user_hash=ALICE, error_message=f"CANARY {version}" * 3000)])
         store.commit(lease, Batch(captures=[one, capture("b2")]))
-    assert any(b"CANARY" in file.read_bytes() for file in tmp_path.iterdir())
-    store.erase_user("u1_alice")
-    assert not [file.name for file in tmp_path.iterdir() if b"CANARY" in file.read_bytes()]
+    assert where(b"CANARY", tmp_path)
+    store.erase_user(ALICE, NOON)
+    assert not where(b"CANARY", tmp_path)
     store.close()
+
+
+@pytest.mark.parametrize("by_user", [True, False])
+def test_bytes_that_another_reader_keeps_on_the_disk_are_told_and_go_with_the_next_erasure(
+    tmp_path: Path, by_user: bool
+) -> None:
+    store = SqliteStore(tmp_path / "store.db", patience_seconds=0.1)
+    lease = store.acquire_lease("r1", NOON, 60)
+    store.commit(lease, Batch(captures=[capture("a1", [span(user_hash=ALICE, error_message="CANARY")]), capture("b2")]))
+
+    def erase() -> Erasure:
+        return store.erase_user(ALICE, NOON) if by_user else store.erase_trace("a1")
+
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM captures").fetchone()
+        with pytest.raises(StoreError, match=r"gone from the store.*store\.db-wal while.*erase it again once"):
+            erase()
+        assert [one.trace_id for one in store.list_captures(CaptureFilter())] == ["b2"]
+        assert where(b"CANARY", tmp_path)
+    assert erase() == Erasure()
+    assert not where(b"CANARY", tmp_path)
+    store.close()
+
+
+def where(text: bytes, folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir() if text in file.read_bytes()]

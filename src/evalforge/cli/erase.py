@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 TRACES_SHOWN = 20
 TRACE_ID = re.compile(r"(?:[0-9a-f]{1,64}|h1_[0-9a-f]{40})\Z")
 """As stores hold them: hex or decimal, else, with dead letters, a keyed hash."""
-USER_HASH = re.compile(r"u1_[0-9a-f]{40}\Z")
 DECLINED = 1
 LONGEST_LINE = 4096
 
@@ -64,7 +63,7 @@ def erase(
             terminal.note("Nothing was erased.")
             return DECLINED
     with closing(wiring.open_store(settings)) as store:
-        erasure = store.erase_trace(str(trace)) if user is None else store.erase_user(user)
+        erasure = store.erase_trace(str(trace)) if user is None else store.erase_user(user, wiring.system_clock().now())
         last = next(store.list_runs(1), None)
     if not terminal.out_is_terminal():
         terminal.print_json(erasure)
@@ -95,11 +94,12 @@ def _trace(given: str | None) -> str | None:
 def _user(given: str | None) -> str | None:
     """The hash as it is stored. Raises ConfigurationError, without the text, which may be the raw id."""
     from evalforge.common.errors import ConfigurationError
+    from evalforge.models import is_user_hash
 
     if given is None:
         return None
     user_hash = given.strip().lower()
-    if not USER_HASH.match(user_hash):
+    if not is_user_hash(user_hash):
         raise ConfigurationError(
             "--user-hash: this is no hash of a user, so nothing was erased; accepted is u1_ and 40 hex digits, as "
             "captures show it; if you have the id that the app sends, use --user-id -"
@@ -125,7 +125,9 @@ def _told(erasure: "Erasure", which: str, settings: "Settings", *, of_user: bool
     if erasure.trace_ids or erasure.dead_letters:
         return f"Removed {_counted(erasure)} of {which}{_listed(erasure.trace_ids) if of_user else ''}."
     nothing = f"Nothing of {which} is in {settings.store_name}: nothing was removed."
-    return nothing if of_user else f"{nothing} Its id is remembered, so that no later run stores it."
+    if of_user:
+        return f"{nothing} The hash is remembered, so that no later run stores what the user did until now."
+    return f"{nothing} Its id is remembered, so that no later run stores it."
 
 
 def _counted(erasure: "Erasure") -> str:

@@ -110,12 +110,11 @@ def list_runs(format: FormatOption = None, limit: LimitOption = None) -> None:  
             for run in store.list_runs(_rows(limit)):
                 terminal.print_json(run)
             return
-        found = list(store.list_runs())
-        shown = found[: _rows(limit) or ROWS_ON_A_TERMINAL]
+        shown = list(store.list_runs(_rows(limit) or ROWS_ON_A_TERMINAL))
         if shown:
             layout.show_list(tables.runs_table(shown))
-        _footer(len(shown), len(found), "run")
-        if not found:
+        _footer(len(shown), store.count_runs(), "run")
+        if not shown:
             terminal.note(_how_sure(store, settings))
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from evalforge.common.clock import timestamp
 from evalforge.common.ids import PLAIN_ID
-from evalforge.ingestion.ancestry import CONTEXT_KEPT, unknown_parents
+from evalforge.ingestion.ancestry import CONTEXT_KEPT, by_start, unknown_parents
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.merging import with_context
@@ -29,6 +29,9 @@ PARENTS_A_CALL = 200
 """Bounds the query: a failing trace asks for up to 24 parents at once, one for each failing span kept."""
 MOST_ROUNDS = CONTEXT_KEPT
 """Each round reads one generation of parents; more of them than this the cap would cut again."""
+ROOTS_KEPT = CONTEXT_KEPT
+"""Roots of one trace held while it is read, of the thousands that there may be. The capture keeps the earliest, and
+others only as ancestors of what failed; to hold a few of those may save a call."""
 START_MARGIN = timedelta(hours=24)
 """How much earlier than its failing spans a trace may have begun. Datadog's intake takes spans up to 24 hours old."""
 RETENTION = timedelta(days=15)
@@ -61,6 +64,7 @@ class _Trace:
     def __init__(self, capture: FailureCapture) -> None:
         self.capture = capture
         self._found: dict[str, CapturedSpan] = {}
+        self._roots: dict[str, CapturedSpan] = {}
         self._answered: set[str] = set()
         self._in_part = False
         self._lacking: ContextReason = "not_read"
@@ -68,15 +72,21 @@ class _Trace:
     def wanted(self) -> frozenset[str]:
         """The ids of parents that are neither held nor were asked for."""
         payload = self.capture.trace_payload
-        known = {span.span_id: span for span in payload.context} | self._found
+        known = {span.span_id: span for span in payload.context} | self._roots | self._found
         return unknown_parents(payload.spans, known.values()) - self._answered
 
     def take(self, span: CapturedSpan, wanted: frozenset[str]) -> None:
-        """Keep the span if it is a root or wanted; of two versions the one with the greater encoding."""
-        if span.parent_id is None or span.span_id in wanted:
-            known = self._found.get(span.span_id)
-            if known is None or msgspec.json.encode(span) > msgspec.json.encode(known):
-                self._found[span.span_id] = span
+        """Keep the span if it is wanted or one of the earliest roots.
+
+        Of two versions the earlier is kept, then the one with the greater encoding, so that neither their order nor
+        that of the roots can change what is kept. A root that was not kept is asked for if it turns out a parent.
+        """
+        if span.span_id in wanted or span.span_id in self._found:
+            _keep(span, self._found)
+        elif span.parent_id is None:
+            _keep(span, self._roots)
+            if len(self._roots) > ROOTS_KEPT:
+                del self._roots[max(self._roots.values(), key=by_start).span_id]
 
     def answered(self, wanted: frozenset[str], *, in_part: bool) -> None:
         """These were asked for; `in_part`: Datadog gave up before it had looked everywhere."""
@@ -90,7 +100,19 @@ class _Trace:
 
     def completed(self) -> FailureCapture:
         """The capture with the context found."""
-        return with_context(self.capture, tuple(self._found.values()), self._lacking)
+        return with_context(self.capture, (*self._roots.values(), *self._found.values()), self._lacking)
+
+
+def _keep(span: CapturedSpan, among: dict[str, CapturedSpan]) -> None:
+    known = among.get(span.span_id)
+    if known is None or _is_better(span, known):
+        among[span.span_id] = span
+
+
+def _is_better(span: CapturedSpan, known: CapturedSpan) -> bool:
+    if by_start(span) != by_start(known):
+        return by_start(span) < by_start(known)
+    return msgspec.json.encode(span) > msgspec.json.encode(known)
 
 
 _Asking: TypeAlias = tuple[_Trace, frozenset[str]]

@@ -14,14 +14,12 @@ from google.cloud.firestore import Query
 from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
 from evalforge.ports import Batch, CaptureFilter, Committed, Position
 from evalforge.storage import firestore_queries as queries
-from evalforge.storage.firestore_batches import NAMES, Committer
-from evalforge.storage.firestore_connection import PATIENCE_SECONDS, Connection, Snapshot
-from evalforge.storage.firestore_documents import to_capture, to_document, to_noun
+from evalforge.storage.firestore_batches import Committer
+from evalforge.storage.firestore_connection import DOCUMENTS_A_READ, PATIENCE_SECONDS, Connection
+from evalforge.storage.firestore_documents import names_in, to_capture, to_document, to_noun
 from evalforge.storage.firestore_erasure import Eraser
 from evalforge.storage.firestore_lease import LeaseDocument
 from evalforge.storage.ids import can_be_an_id
-
-DOCUMENTS_A_READ = 200
 
 Noun = TypeVar("Noun", DeadLetter, IngestionRun)
 
@@ -43,8 +41,8 @@ class FirestoreStore:
         """
         self._connection = Connection(project, database, prefix, emulator, patience_seconds)
         self._lease = LeaseDocument(self._connection)
-        self._committer = Committer(self._connection, self._lease)
         self._eraser = Eraser(self._connection, self._lease)
+        self._committer = Committer(self._connection, self._lease, self._eraser)
         self._captures = self._connection.collection("raw_traces")
         self._letters = self._connection.collection("dead_letters")
         self._runs = self._connection.collection("runs")
@@ -76,7 +74,7 @@ class FirestoreStore:
         self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None
     ) -> Iterator[FailureCapture]:
         query = queries.after(queries.captures(self._captures, wanted), after)
-        return (to_capture(snapshot) for snapshot in self._pages(query, limit))
+        return (to_capture(snapshot) for snapshot in self._connection.pages(query, limit))
 
     def count_captures(self, wanted: CaptureFilter) -> int:
         return self._connection.count(queries.captures(self._captures, wanted))
@@ -89,13 +87,13 @@ class FirestoreStore:
 
     def known_evaluators(self) -> frozenset[str]:
         found = self._connection.get([self._committer.evaluators])
-        return frozenset(name for snapshot in found.values() for name in snapshot.get(NAMES))
+        return frozenset[str]().union(*map(names_in, found.values()))
 
     def erase_trace(self, trace_id: str) -> Erasure:
         return self._eraser.erase_trace(trace_id)
 
-    def erase_user(self, user_hash: str) -> Erasure:
-        return self._eraser.erase_user(user_hash)
+    def erase_user(self, user_hash: str, now: datetime) -> Erasure:
+        return self._eraser.erase_user(user_hash, now)
 
     def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
         return self._committer.erased_among(self._lease.read(), trace_ids)
@@ -108,6 +106,9 @@ class FirestoreStore:
         except GoogleAPIError as error:
             raise self._connection.explained(error) from error
 
+    def count_runs(self) -> int:
+        return self._connection.count(queries.runs(self._runs))
+
     def list_runs(self, limit: int | None = None) -> Iterator[IngestionRun]:
         return self._nouns(IngestionRun, queries.runs(self._runs), limit)
 
@@ -116,16 +117,4 @@ class FirestoreStore:
         return next((to_noun(snapshot, IngestionRun) for snapshot in found.values()), None)
 
     def _nouns(self, noun: type[Noun], query: Query, limit: int | None) -> Iterator[Noun]:
-        return (to_noun(snapshot, noun) for snapshot in self._pages(query, limit))
-
-    def _pages(self, query: Query, limit: int | None) -> Iterator[Snapshot]:
-        """What the query finds, read in pages of which none asks for more than is still wanted."""
-        left = limit
-        while left is None or left > 0:
-            rows = DOCUMENTS_A_READ if left is None else min(left, DOCUMENTS_A_READ)
-            found = self._connection.find(query.limit(rows))
-            yield from found
-            if len(found) < rows:
-                return
-            query = query.start_after(found[-1])
-            left = None if left is None else left - rows
+        return (to_noun(snapshot, noun) for snapshot in self._connection.pages(query, limit))

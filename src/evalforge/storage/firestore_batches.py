@@ -15,24 +15,26 @@ from google.cloud.firestore_v1.types import Write
 
 from evalforge.models import DeadLetter, FailureCapture, Lease
 from evalforge.ports import Batch, Committed
-from evalforge.storage.firestore_connection import Connection, Found, Snapshot
+from evalforge.storage.firestore_connection import WRITES_A_COMMIT, Connection, Found, Snapshot
 from evalforge.storage.firestore_documents import (
     BACKLOGS,
+    NAMES,
     SCHEMA_VERSION,
+    USER_HASHES,
     Document,
     capture_document,
+    names_in,
     refuse_newer,
     size_of,
     to_document,
     to_write,
 )
+from evalforge.storage.firestore_erasure import Eraser
 from evalforge.storage.firestore_lease import FIELDS, MOST_ATTEMPTS, MOVED_ON, LeaseDocument
 from evalforge.storage.ids import can_be_an_id
 
 BYTES_A_COMMIT = 3_500_000
 """The emulator takes messages of 4 MiB, the service 10 MiB (facts: platform.md §0, finding 7)."""
-WRITES_A_COMMIT = 450
-NAMES = "names"
 REFUSED = "the store refused it"
 
 
@@ -48,8 +50,8 @@ class Item(NamedTuple):
 class Committer:
     """Writes the batches of runs."""
 
-    def __init__(self, connection: Connection, lease: LeaseDocument) -> None:
-        self._connection, self._lease = connection, lease
+    def __init__(self, connection: Connection, lease: LeaseDocument, eraser: Eraser) -> None:
+        self._connection, self._lease, self._eraser = connection, lease, eraser
         self._captures, self._letters = connection.collection("raw_traces"), connection.collection("dead_letters")
         self._erased = connection.collection("erased")
         self.evaluators = connection.collection("evaluators").document("known")
@@ -83,6 +85,10 @@ class Committer:
                 [*FIELDS, NAMES, SCHEMA_VERSION],
             )
             held = self._lease.required(lease, seen.get(self._lease.reference.path))
+            if unwanted := self._of_erased_users(held, items):
+                self._eraser.erase(unwanted)  # which changes the lease, so that this looks again
+                items = [item for item in items if item.noun.trace_id not in unwanted]
+                continue
             writes = self._writes(held, seen, items)
             batch = self._connection.client.batch()
             self._lease.fence(batch, held)
@@ -102,6 +108,19 @@ class Committer:
                 raise self._connection.explained(error) from error
             return Committed(dead_letters_new=sum(isinstance(item.noun, DeadLetter) for item in writes))
         raise self._lease.contended()
+
+    def _of_erased_users(self, held: Snapshot, items: Sequence[Item]) -> frozenset[str]:
+        """The traces of captures that name a user who was erased since they failed last, as far as is known."""
+        if not self._lease.anything_erased(held):
+            return frozenset()
+        captures = [item for item in items if isinstance(item.noun, FailureCapture)]
+        users = self._eraser.users_among({user for item in captures for user in item.document[USER_HASHES]})
+        return frozenset(
+            item.reference.id
+            for item in captures
+            for user in users.keys() & item.document[USER_HASHES]
+            if (item.document["last_failed_at"] or "") <= users[user]
+        )
 
     def _writes(self, held: Snapshot, seen: Found, items: Sequence[Item]) -> list[Item]:
         """What is to be written: nothing of an erased trace, no dead letter that is there."""
@@ -147,7 +166,7 @@ class Committer:
 
     def _names(self, seen: Found) -> frozenset[str]:
         found = seen.get(self.evaluators.path)
-        return frozenset(found.get(NAMES)) if found is not None else frozenset()
+        return names_in(found) if found is not None else frozenset()
 
 
 def parted(items: Iterable[Item]) -> Iterator[list[Item]]:

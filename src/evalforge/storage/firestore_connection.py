@@ -1,13 +1,17 @@
 """The way to Firestore: collections, bounded waiting, and each of its refusals as one clear line.
 
 The client's own retries wait for a minute (facts: platform.md §0, finding 7); here an attempt and all attempts together
-have their own bounds, so that a run or a command learns within seconds that the store is not there.
+have their own bounds, so that a run or a command learns within seconds that the store is not there. Its channel tries
+to connect ever more seldom, up to every two minutes (gRPC, "Connection Backoff Protocol"), and all channels of a
+process share that; here it goes on trying every second, so that a store that is back is found at once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
+import grpc
 from google.api_core import exceptions as google_errors
 from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
@@ -19,6 +23,8 @@ from google.cloud.firestore import (
     Query,
     WriteBatch,
 )
+from google.cloud.firestore_v1.services.firestore import client as gapic
+from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 from google.cloud.firestore_v1.types import Write
 
 from evalforge.common.errors import ConfigurationError, EvalForgeError, StoreError
@@ -26,6 +32,13 @@ from evalforge.common.errors import ConfigurationError, EvalForgeError, StoreErr
 ATTEMPT_SECONDS = 10.0
 PATIENCE_SECONDS = 10.0
 """How long attempts are repeated; so that the longest wait is an attempt more than this."""
+RECONNECTING = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # which is how long to wait for one connection
+]
+UNBOUNDED_MESSAGES = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+"""As the client has it."""
 SECONDS_BEFORE_ANOTHER_ATTEMPT, MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT = 0.1, 2.0
 
 TRANSIENT = (
@@ -39,9 +52,29 @@ _ONCE = Retry(lambda _: False)
 _API_DISABLED = "API has not been used in project"
 """What the service says, besides PERMISSION_DENIED, where its API is not enabled."""
 
+WRITES_A_COMMIT = 450
+DOCUMENTS_A_READ = 200
+
 Answer = TypeVar("Answer")
 Snapshot: TypeAlias = DocumentSnapshot[Any]
 Found: TypeAlias = dict[str, Snapshot]
+
+
+class _Transport(FirestoreGrpcTransport):
+    @classmethod
+    def create_channel(cls, *given: Any, options: Sequence[tuple[str, Any]] = (), **more: Any) -> grpc.Channel:
+        return super().create_channel(*given, options=[*options, *RECONNECTING], **more)
+
+
+class _ReconnectingClient(Client):
+    """The client with other options for its channel, for which it has no parameter."""
+
+    @property
+    def _firestore_api(self) -> Any:
+        return self._firestore_api_helper(_Transport, gapic.FirestoreClient, gapic)
+
+    def _emulator_channel(self, _: Any) -> grpc.Channel:
+        return grpc.insecure_channel(self._emulator_host, options=[*UNBOUNDED_MESSAGES, *RECONNECTING])
 
 
 class Connection:
@@ -50,6 +83,7 @@ class Connection:
     def __init__(self, project: str, database: str, prefix: str, emulator: str | None, patience_seconds: float) -> None:
         """`emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself."""
         self._patience_seconds = patience_seconds
+        self._attempt_seconds = min(ATTEMPT_SECONDS, patience_seconds)
         self._patiently = Retry(
             if_exception_type(*TRANSIENT),
             initial=SECONDS_BEFORE_ANOTHER_ATTEMPT,
@@ -59,7 +93,7 @@ class Connection:
         self.name = f"firestore://{project}/{database}"
         self._project, self._database, self._prefix, self._emulator = project, database, prefix, emulator
         with self._explaining():
-            self.client = Client(project=project, database=database)
+            self.client: Client = _ReconnectingClient(project=project, database=database)
 
     def close(self) -> None:
         """Let go of the channel."""
@@ -78,24 +112,36 @@ class Connection:
         wanted = list(references)
 
         def read() -> list[Snapshot]:
-            return list(self.client.get_all(wanted, fields, retry=_ONCE, timeout=ATTEMPT_SECONDS))
+            return list(self.client.get_all(wanted, fields, retry=_ONCE, timeout=self._attempt_seconds))
 
         found = self.ask(read) if wanted else []
         return {snapshot.reference.path: snapshot for snapshot in found if snapshot.exists}
 
-    def find(self, query: Query) -> list[Snapshot]:
-        """All that the query finds; keep it small with a limit."""
-        return self.ask(lambda: list(query.stream(retry=_ONCE, timeout=ATTEMPT_SECONDS)))
+    def find(self, query: Query, at: datetime | None = None) -> list[Snapshot]:
+        """All that the query finds, or found at that moment in the last hour; keep it small with a limit."""
+        return self.ask(lambda: list(query.stream(retry=_ONCE, timeout=self._attempt_seconds, read_time=at)))
+
+    def pages(self, query: Query, limit: int | None = None, at: datetime | None = None) -> Iterator[Snapshot]:
+        """The same of any size, read in pages of which none asks for more than is still wanted."""
+        left = limit
+        while left is None or left > 0:
+            rows = DOCUMENTS_A_READ if left is None else min(left, DOCUMENTS_A_READ)
+            found = self.find(query.limit(rows), at)
+            yield from found
+            if len(found) < rows:
+                return
+            query = query.start_after(found[-1])
+            left = None if left is None else left - rows
 
     def count(self, query: Query) -> int:
         """How many documents the query finds, counted by the server."""
         counted: Any = query.count()  # the library's types do not know that `get` is a method of it
-        return int(self.ask(lambda: counted.get(retry=_ONCE, timeout=ATTEMPT_SECONDS))[0][0].value)
+        return int(self.ask(lambda: counted.get(retry=_ONCE, timeout=self._attempt_seconds))[0][0].value)
 
     def send(self, batch: WriteBatch, writes: Iterable[Write] = ()) -> None:
         """Commit, with these writes besides. Raises `google.api_core.exceptions` as they are, for the caller."""
         batch._add_write_pbs(list(writes))  # noqa: SLF001 - the one way in for writes that are encoded already
-        self._patiently(lambda: batch.commit(retry=_ONCE, timeout=ATTEMPT_SECONDS))()
+        self._patiently(lambda: batch.commit(retry=_ONCE, timeout=self._attempt_seconds))()
 
     def ask(self, attempt: Callable[[], Answer]) -> Answer:
         """The answer, after as many attempts as it takes within the bound. Raises StoreError or ConfigurationError."""

@@ -13,12 +13,13 @@ from google.cloud.firestore_v1.types import Write
 from google.protobuf.struct_pb2 import NULL_VALUE
 
 from evalforge.common.errors import DocumentUnreadable, StoreNewerThanCode
-from evalforge.models import CAPTURE_SCHEMA_VERSION, FailureCapture
+from evalforge.models import CAPTURE_SCHEMA_VERSION, FailureCapture, named_in
 from evalforge.storage.firestore_connection import Snapshot
 
 SCHEMA_VERSION = "schema_version"
+NAMES = "names"
 USER_HASHES = "user_hashes"
-"""Beside a capture's own fields: every user it names, for erasure."""
+"""Beside a capture's own fields: every user it names, wherever in it, for erasure."""
 BACKLOGS = ("status", "processed")
 """Fields that no run writes but with a new document."""
 BYTES_A_FIELD = 32
@@ -39,8 +40,10 @@ def to_document(noun: msgspec.Struct) -> Document:
 
 def capture_document(capture: FailureCapture) -> Document:
     """A capture's document as it is when new."""
-    new = {"status": "new", "processed": False, USER_HASHES: sorted(capture.user_hashes)}
-    return to_document(capture) | new
+    document = to_document(capture)
+    texts = [value.encode() for value in document.values() if isinstance(value, str)]
+    named = frozenset[str]().union(*map(named_in, texts))
+    return document | {"status": "new", "processed": False, USER_HASHES: sorted(named)}
 
 
 def to_capture(snapshot: Snapshot) -> FailureCapture:
@@ -50,7 +53,7 @@ def to_capture(snapshot: Snapshot) -> FailureCapture:
     try:
         return FailureCapture.from_stored(_joined(FailureCapture, document), status=status, processed=processed)
     except (msgspec.MsgspecError, AttributeError, TypeError) as error:
-        raise _unreadable(snapshot) from error
+        raise unreadable(snapshot) from error
 
 
 def to_noun(snapshot: Snapshot, noun: type[Noun]) -> Noun:
@@ -58,17 +61,27 @@ def to_noun(snapshot: Snapshot, noun: type[Noun]) -> Noun:
     try:
         return msgspec.json.decode(_joined(noun, _fields(snapshot)), type=noun)
     except (msgspec.MsgspecError, AttributeError, TypeError) as error:
-        raise _unreadable(snapshot) from error
+        raise unreadable(snapshot) from error
 
 
 def refuse_newer(snapshot: Snapshot) -> None:
     """Raises StoreNewerThanCode for a document that a later version of EvalForge wrote."""
     version = snapshot.get(SCHEMA_VERSION) if SCHEMA_VERSION in (snapshot.to_dict() or {}) else CAPTURE_SCHEMA_VERSION
+    if type(version) is not int:
+        raise unreadable(snapshot)
     if version > CAPTURE_SCHEMA_VERSION:
         raise StoreNewerThanCode(
             f"the document {snapshot.reference.path} has schema version {version} and this EvalForge knows "
             f"{CAPTURE_SCHEMA_VERSION}: upgrade EvalForge; nothing was changed"
         )
+
+
+def names_in(snapshot: Snapshot) -> frozenset[str]:
+    """The names of the document of evaluators. Raises StoreError if it cannot be read."""
+    names = (snapshot.to_dict() or {}).get(NAMES)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise unreadable(snapshot)
+    return frozenset(names)
 
 
 def to_write(path: str, document: Document, *, exists: bool) -> Write:
@@ -109,7 +122,8 @@ def _joined(noun: type[msgspec.Struct], document: Document) -> bytes:
     )
 
 
-def _unreadable(snapshot: Snapshot) -> DocumentUnreadable:
+def unreadable(snapshot: Snapshot) -> DocumentUnreadable:
+    """What to raise for a document that EvalForge did not write so."""
     return DocumentUnreadable(f"the document {snapshot.reference.path} cannot be read: it is not what EvalForge wrote")
 
 

@@ -17,8 +17,10 @@ from evalforge.common.clock import timestamp
 from evalforge.common.errors import LeaseHeld, StoreError
 from evalforge.models import Lease
 from evalforge.storage.firestore_connection import Connection, Snapshot
+from evalforge.storage.firestore_documents import unreadable
 
-FIELDS = ("holder", "fence", "expires_at", "erasures")
+FIELDS = {"holder": str, "fence": int, "expires_at": str, "erasures": int}
+"""And what each holds, unless it holds nothing."""
 MOVED_ON = (FailedPrecondition, AlreadyExists, NotFound)
 """What Firestore says when a document is no longer as it was read."""
 MOST_ATTEMPTS = 20
@@ -40,6 +42,8 @@ class LeaseDocument:
             held_by, fence, expires_at = (_field(seen, name) for name in ("holder", "fence", "expires_at"))
             if (held_by, expires_at) == (holder, end):  # written, but the answer was lost
                 return Lease(holder=holder, fence=fence, expires_at=end, taken_from=held_before)
+            if held_by is not None and seen is not None and expires_at is None:
+                raise unreadable(seen)
             if held_by is not None and expires_at > timestamp(now):
                 raise LeaseHeld.by(held_by, expires_at)
             fields = {"holder": holder, "fence": (fence or 0) + 1, "expires_at": end}
@@ -66,7 +70,7 @@ class LeaseDocument:
 
     def read(self) -> Snapshot | None:
         """The document as it is; None if there was never one."""
-        found = self._connection.get([self.reference], FIELDS)
+        found = self._connection.get([self.reference], [*FIELDS])
         return found.get(self.reference.path)
 
     def fence(self, batch: WriteBatch, seen: Snapshot) -> None:
@@ -111,7 +115,10 @@ class LeaseDocument:
 
 
 def _field(seen: Snapshot | None, name: str) -> Any:
-    return None if seen is None else (seen.to_dict() or {}).get(name)
+    value = None if seen is None else (seen.to_dict() or {}).get(name)
+    if seen is not None and value is not None and type(value) is not FIELDS[name]:
+        raise unreadable(seen)
+    return value
 
 
 def _is_of(seen: Snapshot | None, lease: Lease) -> bool:

@@ -32,6 +32,11 @@ def of_user(collection: CollectionReference, user_hash: str) -> Query:
     return collection.where(filter=FieldFilter(USER_HASHES, "array_contains", user_hash)).select(["trace_id"])
 
 
+def erased_before(collection: CollectionReference, moment: str) -> Query:
+    """The users who were erased before then."""
+    return collection.where(filter=FieldFilter("erased_at", "<", moment)).order_by("erased_at").select(["user_hash"])
+
+
 def dead_letters(collection: CollectionReference) -> Query:
     """Newest first, then by id."""
     return collection.order_by("first_seen_at", direction=Query.DESCENDING).order_by("dead_letter_id")

@@ -12,10 +12,12 @@ import msgspec
 
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import DocumentUnreadable, LeaseHeld, StoreError
-from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
+from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease, is_user_hash
 from evalforge.ports import Batch, CaptureFilter, Committed, Position
+from evalforge.storage import sqlite_erasure as erasure
 from evalforge.storage.ids import can_be_an_id
-from evalforge.storage.sqlite_file import open_file
+from evalforge.storage.sqlite_erasure import AMONG, listed
+from evalforge.storage.sqlite_file import PATIENCE_SECONDS, open_file
 
 ROWS_A_READ = 200
 
@@ -40,19 +42,15 @@ SELECT_PAGE = """
 SELECT status, processed, document, last_failed_at, trace_id FROM captures
 WHERE {condition} ORDER BY last_failed_at DESC, trace_id
 """
-AMONG = "(SELECT value FROM json_each(?))"
-LETTERS_OF = f"dead_letters WHERE json_extract(CAST(document AS TEXT), '$.trace_id') IN {AMONG}"
-"""As the index `dead_letters_of_trace` has it."""
-
 Noun = TypeVar("Noun", bound=msgspec.Struct)
 
 
 class SqliteStore:
     """Captures, dead letters, runs and the lease in one file; `path=None` gives an empty store in memory."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.path = path
-        self._connection = open_file(path)
+        self._connection = open_file(path, patience_seconds)
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -84,7 +82,7 @@ class SqliteStore:
     def captures_of(self, trace_ids: Collection[str]) -> Mapping[str, FailureCapture]:
         query = f"SELECT status, processed, document FROM captures WHERE trace_id IN {AMONG}"  # noqa: S608
         with self._reading() as connection:
-            found = [_capture(*row) for row in connection.execute(query, (_listed(trace_ids),))]
+            found = [_capture(*row) for row in connection.execute(query, (listed(trace_ids),))]
         return {capture.trace_id: capture for capture in found}
 
     def commit(self, lease: Lease, batch: Batch) -> Committed:
@@ -96,7 +94,8 @@ class SqliteStore:
         traces = [one.trace_id for one in batch.captures] + [one.trace_id or "" for one in batch.dead_letters]
         with self._transaction() as connection:
             self._require(connection, lease)
-            erased = _erased_among(connection, traces)
+            erasure.erase_of_erased_users(connection, batch.captures)
+            erased = erasure.erased_among(connection, traces)
             connection.executemany(UPSERT_CAPTURE, [row for row in rows if row[0] not in erased])
             connection.executemany(
                 "INSERT OR IGNORE INTO evaluators VALUES (?)", [(name,) for name in batch.evaluators]
@@ -146,29 +145,30 @@ class SqliteStore:
         if not can_be_an_id(trace_id):
             return Erasure()
         with self._transaction() as connection:
-            erasure = _erased(connection, [trace_id])
+            erased = erasure.erase_traces(connection, [trace_id])
         self._forget()
-        return erasure
+        return erased
 
-    def erase_user(self, user_hash: str) -> Erasure:
-        if not user_hash:
+    def erase_user(self, user_hash: str, now: datetime) -> Erasure:
+        if not is_user_hash(user_hash):
             return Erasure()
-        mention = msgspec.json.encode(user_hash)
         with self._transaction() as connection:
-            rows = connection.execute("SELECT document FROM captures WHERE instr(document, ?)", (mention,))
-            candidates = (_capture("new", 0, document) for (document,) in rows)
-            erasure = _erased(connection, [one.trace_id for one in candidates if user_hash in one.user_hashes])
+            erased = erasure.erase_user(connection, user_hash, now)
         self._forget()
-        return erasure
+        return erased
 
     def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
         with self._reading() as connection:
-            return _erased_among(connection, trace_ids)
+            return erasure.erased_among(connection, trace_ids)
 
     def save_run(self, run: IngestionRun) -> None:
         with self._transaction() as connection:
             row = (run.run_id, run.started_at, msgspec.json.encode(run))
             connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", row)
+
+    def count_runs(self) -> int:
+        with self._reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
 
     def list_runs(self, limit: int | None = None) -> Iterator[IngestionRun]:
         return self._documents(IngestionRun, "runs ORDER BY started_at DESC, run_id DESC", limit)
@@ -185,9 +185,14 @@ class SqliteStore:
             return iter([msgspec.json.decode(document, type=noun) for (document,) in rows])
 
     def _forget(self) -> None:
-        """Empty the write-ahead log, so that what was erased is gone from the disk too (waits for readers, briefly)."""
+        """Empty the write-ahead log, so that what was erased is gone from the disk too; waits for readers, briefly."""
         with self._reading() as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreError(
+                f"what was to be erased is gone from the store {self.path}, but its bytes stay in {self.path}-wal "
+                "while another process reads the store: erase it again once that process has ended"
+            )
 
     @staticmethod
     def _require(connection: sqlite3.Connection, lease: Lease) -> None:
@@ -242,20 +247,3 @@ def _narrowed(wanted: CaptureFilter, after: Position | None = None) -> tuple[str
     values = {name: value for name, value in given.items() if value is not None}
     conditions = [condition for name, condition in CONDITIONS.items() if name in values]
     return " AND ".join(f"({condition})" for condition in conditions) or "TRUE", values
-
-
-def _erased(connection: sqlite3.Connection, trace_ids: Collection[str]) -> Erasure:
-    listed = (_listed(trace_ids),)
-    connection.execute("INSERT OR IGNORE INTO erased SELECT value FROM json_each(?)", listed)
-    gone = connection.execute(f"DELETE FROM captures WHERE trace_id IN {AMONG} RETURNING trace_id", listed).fetchall()  # noqa: S608
-    letters = connection.execute(f"DELETE FROM {LETTERS_OF}", listed).rowcount  # noqa: S608
-    return Erasure(trace_ids=tuple(sorted(trace_id for (trace_id,) in gone)), dead_letters=letters)
-
-
-def _erased_among(connection: sqlite3.Connection, trace_ids: Collection[str]) -> frozenset[str]:
-    rows = connection.execute(f"SELECT trace_id FROM erased WHERE trace_id IN {AMONG}", (_listed(trace_ids),))  # noqa: S608
-    return frozenset(trace_id for (trace_id,) in rows)
-
-
-def _listed(trace_ids: Collection[str]) -> str:
-    return msgspec.json.encode(list(trace_ids)).decode()

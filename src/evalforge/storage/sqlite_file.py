@@ -6,17 +6,18 @@ from pathlib import Path
 
 from evalforge.common.errors import ConfigurationError, StoreError, StoreNewerThanCode
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """There is a script `schema_N.sql` for each version; a store takes those that it has not had."""
 
 APPLICATION_ID = 0x45764672
 """'EvFr' in SQLite's header, so that another program's database is never taken for a store."""
 
-BUSY_TIMEOUT_SECONDS = 10.0
+PATIENCE_SECONDS = 10.0
+"""How long to wait for another process that uses the file."""
 IN_MEMORY = ":memory:"
 
 
-def open_file(path: Path | None) -> sqlite3.Connection:
+def open_file(path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> sqlite3.Connection:
     """A connection in WAL mode to the store at `path` (None: an empty one in memory), its schema made if it is new
     and brought to this version if it is older.
 
@@ -27,7 +28,7 @@ def open_file(path: Path | None) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(
             path or IN_MEMORY,
-            timeout=BUSY_TIMEOUT_SECONDS,
+            timeout=patience_seconds,
             isolation_level=None,
             check_same_thread=False,
         )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from evalforge.ingestion.pii.words import words
 
-POLICY_VERSION = "withhold-1"
+POLICY_VERSION = "withhold-2"
 """Stored with each capture. Changes whenever the same span would come out differently."""
 
 MAX_DEPTH = 64
@@ -21,6 +21,9 @@ MAX_ITEMS = 100
 """Items per list."""
 MAX_KEYS = 100
 """Keys per object."""
+MAX_USERS = 16
+"""Different users that one span may name; the ids of further ones are withheld. Every user of a capture is kept in an
+index beside it, for erasure, and both have to fit into one document."""
 MAX_ATTRIBUTE_BYTES = 16_000
 """Encoded bytes of a span's attributes after which the rest is cut; it also bounds the number of nodes."""
 MAX_SPAN_BYTES = 24_576

@@ -36,6 +36,7 @@ class Walk:
     def __init__(self, pseudonyms: Pseudonyms, explain: list[dict[str, str]] | None = None) -> None:
         self.users: list[tuple[int, int, str]] = []
         self.sessions: list[tuple[int, int, str]] = []
+        self._named: set[str] = set()
         self.dropped = self.hashed = self.truncated = self.withheld = 0
         self._left = policy.MAX_ATTRIBUTE_BYTES
         self._pseudonyms = pseudonyms
@@ -264,18 +265,27 @@ class Walk:
             self._left -= 5
             return value
         text = id_text(value) if fate is not Fate.WHOLE else None
-        if text is None:
-            return self._withhold(characters(value) if type(value) is not str else len(value), path, "no id")
-        if not text:
+        hashed = self._hashed(text, fate, name) if text else text
+        if hashed is None:
+            reason = "no id" if text is None else "over the cap on users"
+            return self._withhold(characters(value) if type(value) is not str else len(value), path, reason)
+        if not hashed:
             return None
         self.hashed += 1
         self._left -= 45
         self._note(path, "hashed", f"key {name}")
+        return hashed
+
+    def _hashed(self, text: str, fate: Fate, name: str) -> str | None:
+        """The pseudonym of an id; None for a user more than a span may name."""
         if fate is Fate.HASH_SESSION:
             hashed = self._pseudonyms.session(text)
             self.sessions.append((0, self._source, hashed))
             return hashed
         hashed = self._pseudonyms.user(text)
+        if hashed not in self._named and len(self._named) == policy.MAX_USERS:
+            return None
+        self._named.add(hashed)
         if name not in policy.HASHED_ONLY_KEYS:
             self.users.append((0 if name in policy.USER_KEYS else 1, self._source, hashed))
         return hashed
