@@ -59,72 +59,81 @@ def read(hours: float, *, minutes_ago: float, **fields: Any) -> IngestionRun:
 
 PARTIAL = {"outcome": "partial", "coverage": Coverage(state="partial", reasons=("HTTP 503",))}
 TINY = 0.0001
-WELL: dict[str, list[IngestionRun]] = {
-    "the last run read the whole look-back": [read(24, minutes_ago=15)],
-    "four runs were missed": [read(24, minutes_ago=74)],
-    "a complete run covers what a partial one left": [read(24, minutes_ago=20, **PARTIAL), read(24, minutes_ago=5)],
-    "windows overlap to the whole look-back": [
-        read(24, minutes_ago=60),
-        read(0.5, minutes_ago=35),
-        read(1, minutes_ago=1),
-    ],
-    "one that read all lies beyond many that read little": [
-        read(24, minutes_ago=30),
-        *(read(1, minutes_ago=29 - number) for number in range(25)),
-    ],
-    "a run is at work": [read(24, minutes_ago=15), read(24, minutes_ago=1, outcome="running")],
-}
-DOUBTS: dict[str, tuple[list[IngestionRun], list[str]]] = {
-    "the first run was partial": (
-        [read(24, minutes_ago=10, **PARTIAL)],
-        ["the last finished run was partial", "nothing of the last 24 h was read whole"],
-    ),
-    "the last run was partial": (
-        [read(24, minutes_ago=20), read(24, minutes_ago=5, **PARTIAL)],
-        ["finished run was partial"],
-    ),
-    "the last run failed": (
-        [read(24, minutes_ago=20), read(24, minutes_ago=5, outcome="failed")],
-        ["finished run failed"],
-    ),
-    "a tiny run followed a partial one": (
-        [read(24, minutes_ago=10, **PARTIAL), read(TINY, minutes_ago=1)],
-        ["no complete run read", "(24 h)"],
-    ),
-    "a tiny run left a gap": (
-        [read(24, minutes_ago=50), read(TINY, minutes_ago=1)],
-        ["no complete run read", "(49 min)"],
-    ),
-    "several gaps": (
-        [read(24, minutes_ago=50), read(TINY, minutes_ago=20), read(TINY, minutes_ago=1)],
-        ["(30 min), and 1 more"],
-    ),
-    "the timer stopped": (
-        [read(24, minutes_ago=80)],
-        ["nothing was read whole since", "80 min ago", "overdue after 76 min"],
-    ),
-    "the timer stopped long ago": ([read(24, minutes_ago=23 * 60)], ["nothing was read whole since", "23 h ago"]),
-    "nothing ran for longer than the look-back": ([read(24, minutes_ago=30 * 60)], ["nothing of the last 24 h"]),
-    "the last run never ended": (
-        [read(24, minutes_ago=60), read(24, minutes_ago=30, outcome="running")],
-        ["the last run never ended"],
-    ),
-}
 
 
-@pytest.mark.parametrize("case", WELL)
+def well() -> dict[str, list[IngestionRun]]:
+    """Runs as they lie before now, made when they are asked for: a session of tests lasts minutes."""
+    return {
+        "the last run read the whole look-back": [read(24, minutes_ago=15)],
+        "four runs were missed": [read(24, minutes_ago=74)],
+        "a complete run covers what a partial one left": [read(24, minutes_ago=20, **PARTIAL), read(24, minutes_ago=5)],
+        "windows overlap to the whole look-back": [
+            read(24, minutes_ago=60),
+            read(0.5, minutes_ago=35),
+            read(1, minutes_ago=1),
+        ],
+        "one that read all lies beyond many that read little": [
+            read(24, minutes_ago=30),
+            *(read(1, minutes_ago=29 - number) for number in range(25)),
+        ],
+        "a run is at work": [read(24, minutes_ago=15), read(24, minutes_ago=1, outcome="running")],
+    }
+
+
+def doubts() -> dict[str, tuple[list[IngestionRun], list[str]]]:
+    """Runs as they lie before now, made when they are asked for: a session of tests lasts minutes."""
+    return {
+        "the first run was partial": (
+            [read(24, minutes_ago=10, **PARTIAL)],
+            ["the last finished run was partial", "nothing of the last 24 h was read whole"],
+        ),
+        "the last run was partial": (
+            [read(24, minutes_ago=20), read(24, minutes_ago=5, **PARTIAL)],
+            ["finished run was partial"],
+        ),
+        "the last run failed": (
+            [read(24, minutes_ago=20), read(24, minutes_ago=5, outcome="failed")],
+            ["finished run failed"],
+        ),
+        "a tiny run followed a partial one": (
+            [read(24, minutes_ago=10, **PARTIAL), read(TINY, minutes_ago=1)],
+            ["no complete run read", "(24 h)"],
+        ),
+        "a tiny run left a gap": (
+            [read(24, minutes_ago=50), read(TINY, minutes_ago=1)],
+            ["no complete run read", "(49 min)"],
+        ),
+        "several gaps": (
+            [read(24, minutes_ago=50), read(TINY, minutes_ago=20), read(TINY, minutes_ago=1)],
+            ["(30 min), and 1 more"],
+        ),
+        "the timer stopped": (
+            [read(24, minutes_ago=80)],
+            ["nothing was read whole since", "80 min ago", "overdue after 76 min"],
+        ),
+        "the timer stopped long ago": ([read(24, minutes_ago=23 * 60)], ["nothing was read whole since", "23 h ago"]),
+        "nothing ran for longer than the look-back": ([read(24, minutes_ago=30 * 60)], ["nothing of the last 24 h"]),
+        "the last run never ended": (
+            [read(24, minutes_ago=60), read(24, minutes_ago=30, outcome="running")],
+            ["the last run never ended"],
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", well())
 def test_health_is_ok_while_all_of_the_look_back_was_read_whole_of_late(
     case: str, store: Path, client: TestClient
 ) -> None:
-    fill(store, Batch(), {one.run_id: one for one in WELL[case]})
+    runs = well()[case]
+    fill(store, Batch(), {one.run_id: one for one in runs})
     found = client.get("/health").json()
     assert (found["status"], found["reasons"]) == ("ok", [])
-    assert found["last_run"]["run_id"] == WELL[case][-1].run_id
+    assert found["last_run"]["run_id"] == runs[-1].run_id
 
 
-@pytest.mark.parametrize("case", DOUBTS)
+@pytest.mark.parametrize("case", doubts())
 def test_health_is_degraded_by_what_was_not_read_whole(case: str, store: Path, client: TestClient) -> None:
-    runs, said = DOUBTS[case]
+    runs, said = doubts()[case]
     fill(store, Batch(), {one.run_id: one for one in runs})
     found = client.get("/health").json()
     assert found["status"] == "degraded"

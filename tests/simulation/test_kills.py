@@ -76,7 +76,7 @@ def test_a_run_beside_another_is_told_so_and_reads_nothing(tmp_path: Path) -> No
         os.kill(first.pid, signal.SIGTERM)
         first.communicate(timeout=10)
     assert second.code == 5
-    assert "lease" in second.err
+    assert "is at work" in second.err
     assert asked == 1
 
 
