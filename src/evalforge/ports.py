@@ -35,9 +35,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch. `refused`: the dead letters of documents that the store would not take."""
+    """What became of a batch.
+
+    `erased`: the traces of which nothing was written, because they or a user of theirs were erased. `refused`: the dead
+    letters of documents that the store would not take.
+    """
 
     dead_letters_new: int = 0
+    erased: Collection[str] = ()
     refused: Sequence[DeadLetter] = ()
 
 

@@ -240,7 +240,8 @@ def test_an_erased_trace_is_gone_with_its_dead_letters_and_no_commit_brings_it_b
     store.commit(lease, Batch(captures=[capture("a1"), capture("b2")], dead_letters=letters))
     assert store.erase_trace("a1") == Erasure(trace_ids=("a1",), dead_letters=1)
     again = Batch(captures=[capture("a1"), capture("c3")], dead_letters=[letters[0], dead_letter("d4")])
-    assert open_store().commit(lease, again).dead_letters_new == 1
+    done = open_store().commit(lease, again)
+    assert (done.dead_letters_new, set(done.erased)) == (1, {"a1"})
     assert sorted(ids(store)) == ["b2", "c3"]
     assert {one.dead_letter_id for one in store.list_dead_letters()} == {"d2", "d3", "d4"}
     assert store.erased_among(["a1", "b2", "zz"]) == {"a1"}
@@ -291,7 +292,8 @@ def test_what_an_erased_user_did_before_is_never_written_and_its_trace_is_erased
     named = [failed(trace_id, when, spans=[span(user_hash=ALICE)]) for trace_id, when in (("a1", BEFORE), ("c3", None))]
     letters = [dead_letter("d2", trace_id="c3"), dead_letter("d3", trace_id="b2")]
     again = open_store()
-    again.commit(lease, Batch(captures=[*named, failed("b2", BEFORE, env="prod")], dead_letters=letters))
+    done = again.commit(lease, Batch(captures=[*named, failed("b2", BEFORE, env="prod")], dead_letters=letters))
+    assert set(done.erased) == {"a1", "c3"}
     assert ids(store) == ["b2"]
     assert [one.dead_letter_id for one in store.list_dead_letters()] == ["d3"]
     assert store.erased_among(["a1", "b2", "c3"]) == {"a1", "c3"}

@@ -241,6 +241,24 @@ def test_an_erased_trace_is_read_again_and_does_not_come_back(store: SqliteStore
     assert decisions == {"aa": "excluded", "bb": "unchanged"}
 
 
+def test_a_trace_of_an_erased_user_is_excluded_and_neither_counted_nor_told_as_captured(store: SqliteStore) -> None:
+    clock, log = FakeClock(), Lines()
+    before = round(clock.now().timestamp() * 1000) - 1
+    mine, theirs, also_mine = (
+        failed(number, trace=trace, start_ns=before, tags=[f"user_id:{user}"])
+        for number, trace, user in ((1, "aa", 7), (2, "bb", 8), (3, "cc", 7))
+    )
+    run(store, [[mine, theirs]], clock)
+    erased = next(one for one in store.list_captures(CaptureFilter()) if one.trace_id == "aa").user_hash
+    store.erase_user(str(erased), clock.now())
+    clock.advance(1)
+    again = run(store, [[also_mine, theirs]], clock, log=log)
+    assert (again.tally.captures_created, again.tally.captures_unchanged) == (0, 1)
+    assert (again.tally.spans_included, again.tally.spans_excluded) == (1, {"erased": 1})
+    decisions = {fields["trace_id"]: fields["decision"] for event, fields in log.lines if event == "decision"}
+    assert decisions == {"bb": "unchanged", "cc": "excluded"}
+
+
 @pytest.mark.parametrize(("before", "after"), [(0.9, 0.1), (0.1, 0.9)])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_a_signal_of_an_earlier_run_is_replaced_by_the_later_reading_whatever_else_was_read_of_its_span(

@@ -49,6 +49,8 @@ class Gathered:
 
     def leave_out(self, erased: Collection[str]) -> None:
         """Exclude all that was read of these traces."""
+        if not erased:
+            return
         letters = [key for key, letter in self.dead_letters.items() if letter.trace_id in erased]
         for key in letters:
             del self.dead_letters[key]

@@ -142,8 +142,7 @@ class _Run:
 
     def _commit(self) -> None:
         gathered, store = self._reader.take(), self._parts.store
-        if erased := store.erased_among(gathered.traces):
-            gathered.leave_out(erased)
+        gathered.leave_out(store.erased_among(gathered.traces))
         stored = self._stored(list(gathered.captures))
         for trace_id in gathered.captures.keys() - stored.keys():
             letter = self._reader.letter_of_unreadable(trace_id)
@@ -154,11 +153,12 @@ class _Run:
         letters = tuple(gathered.dead_letters.values())
         batch = Batch(captures=changed, dead_letters=letters, evaluators=gathered.evaluators)
         done = store.commit(self._lease, batch)
+        gathered.leave_out(done.erased)
         for letter in done.refused:
             gathered.give_up(letter.trace_id or "")
         self._reader.readings.committed()
         decided = [decisions[trace_id] for trace_id in gathered.captures]
-        self._note(gathered, decided, (*letters, *done.refused))
+        self._note(gathered, decided, (*gathered.dead_letters.values(), *done.refused))
         self._journal.count(dead_letters_new=done.dead_letters_new)
         store.save_run(self._report("running"))
 
@@ -211,8 +211,8 @@ class _Run:
             completed = reader.completed([one for one in lacking if one.context_state != "whole"], self._window)
             changed = [capture for capture in completed if capture != stored[capture.trace_id]]
             done = parts.store.commit(self._lease, Batch(captures=changed))
-            refused = {letter.trace_id for letter in done.refused}
-            written = [capture for capture in changed if capture.trace_id not in refused]
+            left_out = {letter.trace_id for letter in done.refused} | set(done.erased)
+            written = [capture for capture in changed if capture.trace_id not in left_out]
             for capture in written:
                 self._decide(capture, "updated")
             unchanged = len(completed) - len(changed)

@@ -4,7 +4,7 @@ A commit first looks, in one read, at the lease and at what is there of its docu
 updates what is not, so that the backlog's fields stay, on condition that the lease did not change since.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -79,6 +79,7 @@ class Committer:
     def _commit(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = frozenset()) -> Committed:
         if any(item.size > BYTES_A_COMMIT for item in items):
             return self._refused(lease, items)
+        erased: set[str] = set()
         for _ in range(MOST_ATTEMPTS):
             seen = self._connection.get(
                 [self._lease.reference, self.evaluators, *(item.reference for item in items)],
@@ -88,8 +89,10 @@ class Committer:
             if unwanted := self._of_erased_users(held, items):
                 self._eraser.erase(unwanted)  # which changes the lease, so that this looks again
                 items = [item for item in items if item.noun.trace_id not in unwanted]
+                erased |= unwanted
                 continue
-            writes = self._writes(held, seen, items)
+            erased |= self.erased_among(held, {item.noun.trace_id for item in items if item.noun.trace_id})
+            writes = self._writes(erased, seen, items)
             batch = self._connection.client.batch()
             self._lease.fence(batch, held)
             unknown = evaluators - self._names(seen)
@@ -103,10 +106,11 @@ class Committer:
             except InvalidArgument as error:
                 if not writes:
                     raise self._connection.explained(error) from error
-                return self._refused(lease, writes, evaluators)
+                return _together([Committed(erased=erased), self._refused(lease, writes, evaluators)])
             except GoogleAPIError as error:
                 raise self._connection.explained(error) from error
-            return Committed(dead_letters_new=sum(isinstance(item.noun, DeadLetter) for item in writes))
+            letters = sum(isinstance(item.noun, DeadLetter) for item in writes)
+            return Committed(dead_letters_new=letters, erased=erased)
         raise self._lease.contended()
 
     def _of_erased_users(self, held: Snapshot, items: Sequence[Item]) -> frozenset[str]:
@@ -122,9 +126,8 @@ class Committer:
             if (item.document["last_failed_at"] or "") <= users[user]
         )
 
-    def _writes(self, held: Snapshot, seen: Found, items: Sequence[Item]) -> list[Item]:
+    def _writes(self, erased: Collection[str], seen: Found, items: Sequence[Item]) -> list[Item]:
         """What is to be written: nothing of an erased trace, no dead letter that is there."""
-        erased = self.erased_among(held, {item.noun.trace_id for item in items if item.noun.trace_id})
         for item in items:
             if item.reference.path in seen:
                 refuse_newer(seen[item.reference.path])
@@ -185,6 +188,7 @@ def parted(items: Iterable[Item]) -> Iterator[list[Item]]:
 def _together(parts: Sequence[Committed]) -> Committed:
     return Committed(
         dead_letters_new=sum(part.dead_letters_new for part in parts),
+        erased=frozenset[str]().union(*(part.erased for part in parts)),
         refused=[letter for part in parts for letter in part.refused],
     )
 

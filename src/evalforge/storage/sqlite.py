@@ -105,7 +105,7 @@ class SqliteStore:
                 "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)",
                 [letter[1:] for letter in letters if letter[0] not in erased],
             )
-            return Committed(dead_letters_new=connection.total_changes - before)
+            return Committed(dead_letters_new=connection.total_changes - before, erased=erased)
 
     def list_captures(
         self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None
