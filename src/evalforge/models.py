@@ -4,6 +4,7 @@ Times are RFC 3339 strings in UTC with milliseconds (`common.clock.timestamp`), 
 """
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 
@@ -53,6 +54,21 @@ def is_user_hash(text: str) -> bool:
 def named_in(document: bytes) -> frozenset[str]:
     """Every user whose hash stands anywhere in an encoded capture; whom an erasure by user finds."""
     return frozenset(found.decode() for found in USER_HASH.findall(document))
+
+
+def is_of_erased(capture: "FailureCapture", erased: Mapping[str, str]) -> bool:
+    """Whether a span of the capture names one of these users and began before that one was erased, as far as is known.
+
+    `erased` has the moment of each user's erasure. A trace that goes on after it is still a trace of the time before.
+    """
+    if not named_in(msgspec.json.encode(capture)) & erased.keys():
+        return False
+    spans = (*capture.trace_payload.spans, *capture.trace_payload.context)
+    return any(
+        (span.started_at or "") <= erased[user]
+        for span in spans
+        for user in named_in(msgspec.json.encode(span)) & erased.keys()
+    )
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):

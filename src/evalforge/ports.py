@@ -98,8 +98,8 @@ class CaptureStore(LeaseStore, Protocol):
     def erase_user(self, user_hash: str, now: datetime) -> Erasure:
         """The same for every trace whose capture carries this hash, wherever in it; and remember the user.
 
-        For `models.ERASED_USERS_KEPT` every commit erases likewise a trace that names the user and of which no failure
-        is known to be later than `now`. Later ones are captured.
+        For `models.ERASED_USERS_KEPT` every commit erases likewise a trace of which a span names the user and is not
+        known to have begun later than `now`. Later ones are captured.
         """
 
     def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:

@@ -204,12 +204,17 @@ def system_clock() -> SystemClock:
     return SystemClock()
 
 
-def user_hash(settings: Settings, user_id: str) -> str:
-    """What captures show of the user with this raw id. Raises ConfigurationError, without the id, if it is none."""
-    hashed = _sanitizer(settings).user_hash(user_id)
-    if hashed is None:
+def user_hashes(settings: Settings, user_id: str) -> list[str]:
+    """What captures show of the user with this raw id. Raises ConfigurationError, without the id, if it is none.
+
+    Two hashes where the id has capitals: Datadog lower-cases an id that is sent as a tag (facts: datadog.md §1), and
+    leaves one in metadata as it is.
+    """
+    hasher = _sanitizer(settings).user_hash
+    hashed = [found for spelling in (user_id, user_id.lower()) if (found := hasher(spelling)) is not None]
+    if not hashed:
         raise ConfigurationError(f"the user's id is not one of 1 to {LONGEST_ID} characters; nothing was done")
-    return hashed
+    return list(dict.fromkeys(hashed))
 
 
 def hash_key_id(settings: Settings) -> str:

@@ -303,7 +303,8 @@ def test_what_an_erased_user_did_before_is_never_written_and_its_trace_is_erased
 
 def test_what_an_erased_user_does_later_is_captured(store, lease):
     store.erase_user(ALICE, NOON)
-    batch = [failed("a1", AFTER, spans=[span(user_hash=ALICE)]), failed("b2", BEFORE, spans=[span(user_hash=BOB)])]
+    after = failed("a1", AFTER, spans=[span(user_hash=ALICE, started_at=AFTER)])
+    batch = [after, failed("b2", BEFORE, spans=[span(user_hash=BOB)])]
     store.commit(lease, Batch(captures=batch))
     assert sorted(ids(store)) == ["a1", "b2"]
     assert store.erase_user(ALICE, NOON + timedelta(seconds=1)).trace_ids == ("a1",)

@@ -136,6 +136,17 @@ def test_a_person_is_erased_by_the_raw_id_which_is_read_from_stdin_and_never_sho
     assert left(path) == ["bb"]
 
 
+def test_a_person_whose_id_has_capitals_is_erased_under_the_hash_of_the_tag_too(tmp_path: Path) -> None:
+    """Datadog lower-cases tags: the app sent `Jane-7` in both places."""
+    path = tmp_path / "store.db"
+    spans = [failed(1, trace="aa", tags=["user_id:jane-7"]), failed(2, trace="bb", metadata={"user_id": "Jane-7"})]
+    with FakeDatadog(spans=[*spans, failed(3, trace="cc", tags=["user_id:bob"])]) as server:
+        evalforge("capture", env=environment(path, server.url))
+    done = evalforge("erase", "--user-id", "-", env=environment(path), stdin=b"Jane-7\n")
+    assert (done.code, done.lines) == (0, [{"trace_ids": ["aa", "bb"], "dead_letters": 0}])
+    assert left(path) == ["cc"]
+
+
 def test_a_person_at_a_terminal_types_the_raw_id_and_is_asked(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     hashed = captured_of_jane(path)

@@ -186,7 +186,7 @@ def test_an_erasure_ends_while_a_run_goes_on_with_that_users_traces(
 
     def made(first: int, count: int, moment: str) -> list[Any]:
         return [
-            capture(f"{number:04x}", [span(user_hash=ALICE)], last_failed_at=moment)
+            capture(f"{number:04x}", [span(user_hash=ALICE, started_at=moment)], last_failed_at=moment)
             for number in range(first, first + count)
         ]
 

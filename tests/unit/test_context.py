@@ -20,7 +20,7 @@ from evalforge.ports import CaptureFilter
 from evalforge.storage.sqlite import SqliteStore
 from helpers.clocks import FakeClock
 from helpers.exported import failed, item
-from helpers.runs import TraceStore, pipeline, stored
+from helpers.runs import Lines, TraceStore, pipeline, stored
 
 NOON_MS = 1_795_435_200_000
 """The clock's start, 2026-11-23T12:00Z; every span starts hours before."""
@@ -267,6 +267,13 @@ def test_a_user_whom_only_the_root_names_and_who_was_erased_before_it_was_read_s
     run(store, TraceStore(WHOLE_TRACE, ends=[SearchInterrupted("down")]), clock)
     assert only(store).user_hash is None
     assert store.erase_user(user_hash, clock.now()).trace_ids == ()
+    fresh, log = SqliteStore(None), Lines()
+    fresh.erase_user(user_hash, clock.now())
+    report = run(fresh, TraceStore(WHOLE_TRACE), clock, log=log)
+    assert (report.tally.captures_created, report.tally.spans_included) == (0, 0)
+    assert report.tally.spans_excluded["erased"] == 1
+    assert [fields["decision"] for event, fields in log.lines if event == "decision"][-1] == "excluded"
+    fresh.close()
     run(store, TraceStore(WHOLE_TRACE), clock)
     assert stored(store) == []
     assert store.erased_among([TRACE]) == {TRACE}

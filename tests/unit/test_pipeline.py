@@ -18,7 +18,7 @@ from evalforge.storage.sqlite import SqliteStore
 from helpers.captures import dead_letter
 from helpers.clocks import FakeClock
 from helpers.exported import failed, item, judged
-from helpers.runs import GivenPages, Lines, pipeline, run, stored
+from helpers.runs import SANITIZER, GivenPages, Lines, pipeline, run, stored
 
 START_MS = 1_795_423_310_000
 FIRST_SPAN_ID = 14_624_140_233_640_368_325
@@ -257,6 +257,26 @@ def test_a_trace_of_an_erased_user_is_excluded_and_neither_counted_nor_told_as_c
     assert (again.tally.spans_included, again.tally.spans_excluded) == (1, {"erased": 1})
     decisions = {fields["trace_id"]: fields["decision"] for event, fields in log.lines if event == "decision"}
     assert decisions == {"bb": "unchanged", "cc": "excluded"}
+
+
+@pytest.mark.parametrize("order", [[[0, 1]], [[0], [1]], [[1], [0]]], ids=["at once", "old first", "new first"])
+def test_a_trace_that_began_before_its_user_was_erased_is_erased_in_whatever_order_it_is_read(
+    store: SqliteStore, order: list[list[int]]
+) -> None:
+    clock = FakeClock()
+    at = round(clock.now().timestamp() * 1000)
+    spans = [
+        failed(1, trace="aa", start_ns=at - 600_000, tags=["user_id:7"]),
+        failed(2, trace="aa", start_ns=at + 600_000, tags=["user_id:7"]),
+    ]
+    user_hash = SANITIZER.user_hash("7")
+    store.erase_user(str(user_hash), clock.now())
+    clock.advance(900)
+    report = run(store, [[spans[number] for number in page] for page in order], clock, traces_a_commit=1)
+    assert stored(store) == []
+    assert store.erased_among(["aa"]) == {"aa"}
+    tally = report.tally
+    assert tally.spans_seen == tally.spans_included + sum(tally.spans_excluded.values()) + tally.dead_letters
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.9, 0.1), (0.1, 0.9)])

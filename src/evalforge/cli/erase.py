@@ -40,10 +40,11 @@ def erase(
     from evalforge import wiring
     from evalforge.common.config import read_settings
     from evalforge.common.errors import ConfigurationError
+    from evalforge.models import Erasure
 
     if [trace_id, user_hash, user_id].count(None) != 2:
         raise ConfigurationError("erase takes exactly one of --trace-id ID, --user-hash HASH and --user-id -")
-    trace, user = _trace(trace_id), _user(user_hash)
+    trace, users = _trace(trace_id), _user(user_hash)
     if user_id not in (None, "-"):
         raise ConfigurationError(
             "--user-id takes - alone and reads the id from stdin: arguments are seen in process lists and shell history"
@@ -55,19 +56,24 @@ def erase(
         )
     if user_id is not None:
         settings.required("hash_key")
-        user = wiring.user_hash(settings, _line_of_stdin())
-    which = f"the trace {trace}" if user is None else f"the user {user}"
+        users = wiring.user_hashes(settings, _line_of_stdin())
+    which = f"the user {' and '.join(users)}" if users else f"the trace {trace}"
     if terminal.asks() and not yes:
-        question = f"Remove {which if user is None else f'every trace of {which}'} from {settings.store_name} for good?"
+        question = f"Remove {f'every trace of {which}' if users else which} from {settings.store_name} for good?"
         if not typer.confirm(question, err=True):
             terminal.note("Nothing was erased.")
             return DECLINED
     with closing(wiring.open_store(settings)) as store:
-        erasure = store.erase_trace(str(trace)) if user is None else store.erase_user(user, wiring.system_clock().now())
+        now = wiring.system_clock().now()
+        done = [store.erase_user(user, now) for user in users] if users else [store.erase_trace(str(trace))]
         last = next(store.list_runs(1), None)
+    erasure = Erasure(
+        trace_ids=tuple(sorted(trace_id for part in done for trace_id in part.trace_ids)),
+        dead_letters=sum(part.dead_letters for part in done),
+    )
     if not terminal.out_is_terminal():
         terminal.print_json(erasure)
-    terminal.note(_told(erasure, which, settings, of_user=user is not None))
+    terminal.note(_told(erasure, which, settings, of_user=bool(users)))
     if user_id is not None and last is not None and last.hash_key_id not in (None, wiring.hash_key_id(settings)):
         terminal.note(
             "EVALFORGE_HASH_KEY is not the key of the last run: what was captured under another key has other hashes "
@@ -91,20 +97,20 @@ def _trace(given: str | None) -> str | None:
     return trace_id
 
 
-def _user(given: str | None) -> str | None:
-    """The hash as it is stored. Raises ConfigurationError, without the text, which may be the raw id."""
+def _user(given: str | None) -> list[str]:
+    """The hash as it is stored, or none. Raises ConfigurationError, without the text, which may be the raw id."""
     from evalforge.common.errors import ConfigurationError
     from evalforge.models import is_user_hash
 
     if given is None:
-        return None
+        return []
     user_hash = given.strip().lower()
     if not is_user_hash(user_hash):
         raise ConfigurationError(
             "--user-hash: this is no hash of a user, so nothing was erased; accepted is u1_ and 40 hex digits, as "
             "captures show it; if you have the id that the app sends, use --user-id -"
         )
-    return user_hash
+    return [user_hash]
 
 
 def _line_of_stdin() -> str:

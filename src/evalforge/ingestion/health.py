@@ -11,8 +11,8 @@ from evalforge.common.config import MAX_LOOKBACK_HOURS
 from evalforge.models import IngestionRun, LastRun, RateLimit, Window
 from evalforge.ports import CaptureFilter, CaptureStore
 
-FEW_RUNS, MANY_RUNS = 20, 300
-"""Of the newest runs so many are read, and more only where the few leave a gap: 72 h of runs every 15 minutes."""
+FEW_RUNS, MANY_RUNS = 20, 1_100
+"""Of the newest runs so many are read, and more only where the few leave a gap: 72 h of runs every four minutes."""
 MOST_SECONDS_BETWEEN_RUNS = 3600
 """Four runs of a timer of 15 minutes; an hourly one is never overdue, for the longest run comes on top."""
 

@@ -19,11 +19,12 @@ from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.heartbeat import Heartbeat
 from evalforge.ingestion.merging import settle, still_open, unite
 from evalforge.ingestion.models import TraceSource
-from evalforge.ingestion.page_reader import Gathered, PageReader
+from evalforge.ingestion.page_reader import ERASED, Gathered, PageReader
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.run_journal import Journal, Log, Progress
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
+from evalforge.ingestion.still_open import StillOpen
 from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome, Window
 from evalforge.ports import Batch, CaptureStore
 
@@ -81,8 +82,8 @@ class _Run:
             fetched_at=self._started_at,
         )
         self._started = started
-        self._lacking_context: set[str] = set()
-        self._still_open: dict[str, FailureCapture] = {}
+        self._lacking_context: Counter[str] = Counter()
+        self._still_open = StillOpen()
         self._decisions: dict[str, str] = {}
         self._excluded: dict[str, str] = {}
         self._seen = 0
@@ -167,7 +168,7 @@ class _Run:
         for capture, decision in decided:
             self._decide(capture, decision)
             if wants_context(capture, changed=decision != "unchanged", now=self._started):
-                self._lacking_context.add(capture.trace_id)
+                self._lacking_context[capture.trace_id] += gathered.included[capture.trace_id]
         self._excluded.update(gathered.excluded_traces)
         self._journal.count(
             gathered.excluded,
@@ -211,6 +212,8 @@ class _Run:
             completed = reader.completed([one for one in lacking if one.context_state != "whole"], self._window)
             changed = [capture for capture in completed if capture != stored[capture.trace_id]]
             done = parts.store.commit(self._lease, Batch(captures=changed))
+            for trace_id in done.erased:
+                self._take_back(trace_id)
             left_out = {letter.trace_id for letter in done.refused} | set(done.erased)
             written = [capture for capture in changed if capture.trace_id not in left_out]
             for capture in written:
@@ -221,17 +224,23 @@ class _Run:
             parts.store.save_run(self._report("running"))
         self._leave_context(len(queue))
 
+    def _take_back(self, trace_id: str) -> None:
+        """The trace was captured, and its context named a user who was erased: nothing of it is stored after all."""
+        spans = self._lacking_context[trace_id]
+        self._decisions.pop(trace_id, None)
+        self._journal.count({ERASED: spans}, spans_included=-spans)
+        self._excluded[trace_id] = ERASED
+
     def _leave_context(self, captures: int) -> None:
         """A later run reads what this one did not reach; until then the captures say that they lack it."""
         if self._parts.context and captures:
             self._journal.partial(f"the context of {captures} captures was not reached")
 
     def _merged(self, stored: FailureCapture, read: FailureCapture) -> FailureCapture:
-        trace_id = read.trace_id
-        standing = self._reader.readings.of(trace_id)
-        whole = unite(self._still_open.pop(trace_id, stored), read, standing)
+        standing = self._reader.readings.of(read.trace_id)
+        whole = unite(self._still_open.take(read.trace_id) or stored, read, standing)
         if (remembered := still_open(whole, standing)) is not None:
-            self._still_open[trace_id] = remembered
+            self._still_open.remember(remembered)
         return settle(whole, stored)
 
     def _decide(self, capture: FailureCapture, decision: str) -> None:

@@ -13,7 +13,7 @@ from google.cloud import firestore
 from google.cloud.firestore import DocumentReference
 from google.cloud.firestore_v1.types import Write
 
-from evalforge.models import DeadLetter, FailureCapture, Lease
+from evalforge.models import DeadLetter, FailureCapture, Lease, is_of_erased
 from evalforge.ports import Batch, Committed
 from evalforge.storage.firestore_connection import WRITES_A_COMMIT, Connection, Found, Snapshot
 from evalforge.storage.firestore_documents import (
@@ -114,17 +114,12 @@ class Committer:
         raise self._lease.contended()
 
     def _of_erased_users(self, held: Snapshot, items: Sequence[Item]) -> frozenset[str]:
-        """The traces of captures that name a user who was erased since they failed last, as far as is known."""
+        """The traces of captures that hold what an erased user did before the erasure."""
         if not self._lease.anything_erased(held):
             return frozenset()
-        captures = [item for item in items if isinstance(item.noun, FailureCapture)]
-        users = self._eraser.users_among({user for item in captures for user in item.document[USER_HASHES]})
-        return frozenset(
-            item.reference.id
-            for item in captures
-            for user in users.keys() & item.document[USER_HASHES]
-            if (item.document["last_failed_at"] or "") <= users[user]
-        )
+        captures = [(item.noun, item.document) for item in items if isinstance(item.noun, FailureCapture)]
+        users = self._eraser.users_among({user for _, document in captures for user in document[USER_HASHES]})
+        return frozenset(capture.trace_id for capture, _ in captures if users and is_of_erased(capture, users))
 
     def _writes(self, erased: Collection[str], seen: Found, items: Sequence[Item]) -> list[Item]:
         """What is to be written: nothing of an erased trace, no dead letter that is there."""

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from evalforge.common.clock import timestamp
-from evalforge.models import ERASED_USERS_KEPT, Erasure, FailureCapture, named_in
+from evalforge.models import ERASED_USERS_KEPT, Erasure, FailureCapture, is_of_erased
 
 AMONG = "(SELECT value FROM json_each(?))"
 LETTERS_OF = f"dead_letters WHERE json_extract(CAST(document AS TEXT), '$.trace_id') IN {AMONG}"
@@ -38,16 +38,11 @@ def erased_among(connection: sqlite3.Connection, trace_ids: Collection[str]) -> 
 
 
 def erase_of_erased_users(connection: sqlite3.Connection, captures: Iterable[FailureCapture]) -> None:
-    """Erase the traces of those captures that name a user who was erased since they failed last, as far as is known."""
+    """Erase the traces of those captures that hold what an erased user did before the erasure."""
     users: dict[str, str] = dict(connection.execute("SELECT user_hash, erased_at FROM erased_users").fetchall())
     if not users:
         return
-    doomed = [
-        capture.trace_id
-        for capture in captures
-        for user in named_in(msgspec.json.encode(capture)) & users.keys()
-        if (capture.last_failed_at or "") <= users[user]
-    ]
+    doomed = [capture.trace_id for capture in captures if is_of_erased(capture, users)]
     if doomed:
         erase_traces(connection, doomed)
 
