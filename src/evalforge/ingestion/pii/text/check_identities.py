@@ -54,24 +54,12 @@ def _personnummer(digits: str) -> bool:
     return is_day(short[:2], short[2:4], f"{day - 60 if day > 60 else day:02}") and checksums.luhn(short)
 
 
-def _nir(number: str) -> bool:
-    return checksums.nir(number)
-
-
-def _card_like_resident(number: str) -> bool:
+def _resident_identity(number: str) -> bool:
     return is_day(number[6:10], number[10:12], number[12:14]) and checksums.resident_identity(number)
 
 
 def _rrn(digits: str) -> bool:
     return is_day(digits[:2], digits[2:4], digits[4:6])
-
-
-def _rijksregister(digits: str) -> bool:
-    return checksums.rijksregister(digits)
-
-
-def _ahv(digits: str) -> bool:
-    return checksums.ean13(digits)
 
 
 def address(candidate: Candidate) -> Spans:
@@ -89,16 +77,16 @@ CHECKS: dict[str, Check] = {
     "dni": where(lambda text: checksums.dni(compact(text))),
     "codice_fiscale": where(lambda text: checksums.codice_fiscale(text.upper())),
     "hetu": _hetu_check,
-    "pesel": numbered(_pesel),
     "cpf": numbered(checksums.cpf),
-    "nir": numbered(_nir),
+    "cpf_or_pesel": numbered(lambda digits: checksums.cpf(digits) or _pesel(digits)),
+    "nir": numbered(checksums.nir),
     "aadhaar": numbered(checksums.verhoeff),
     "sin": numbered(checksums.luhn),
     "personnummer": numbered(_personnummer),
     "nhs": numbered(checksums.nhs),
-    "rijksregister": numbered(_rijksregister),
-    "ahv": numbered(_ahv),
-    "resident_identity": numbered(_card_like_resident),
+    "rijksregister": numbered(checksums.rijksregister),
+    "ahv": numbered(checksums.ean13),
+    "resident_identity": numbered(_resident_identity),
     "rrn": numbered(_rrn),
     "nric": where(checksums.nric),
     "address": address,

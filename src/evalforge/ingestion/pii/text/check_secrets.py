@@ -15,10 +15,13 @@ WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|[A-Z][a-z]+(?:[
 """Prose, and names in code: snake, kebab, dotted, constant, Pascal and camel case."""
 PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?\Z")
+FILES = ("H4sI", "iVBORw0KGgo", "/9j/4", "R0lGOD", "UEsDB")
+"""How gzip, PNG, JPEG, GIF and ZIP begin in Base64."""
 TRAILING = ".,;:)]}"
 LEAST_SECRET = 6
 LEAST_TOKEN = 8
 LEAST_PRINTABLE = 16
+PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 
 
 def is_opaque(value: str) -> bool:
@@ -69,8 +72,11 @@ def basic(candidate: Candidate) -> Spans:
 
 
 def base64_text(candidate: Candidate) -> Spans:
-    """Base64 of text: of JSON, of a form, of a sentence. Digests and keys decode to bytes that are no text."""
-    decoded = _decoded(candidate.text)
+    """Base64 of text (JSON, a form, a sentence) or of a file. Digests and keys decode to bytes that are no text."""
+    text = candidate.text
+    if text.startswith(FILES):
+        return candidate.whole
+    decoded = _decoded(text)
     return candidate.whole if decoded is not None and _is_text(decoded) else ()
 
 
@@ -91,7 +97,15 @@ def _decoded(text: str) -> bytes | None:
 
 
 def _is_text(decoded: bytes) -> bool:
-    return len(decoded) >= LEAST_PRINTABLE and decoded.translate(None, bytes(range(32, 127)) + b"\t\r\n") == b""
+    if len(decoded) < LEAST_PRINTABLE or decoded.translate(None, PRINTABLE):
+        return len(decoded) >= LEAST_PRINTABLE and _is_utf8(decoded)
+    return True
+
+
+def _is_utf8(decoded: bytes) -> bool:
+    """Text with letters beyond ASCII; the last character may be cut."""
+    text = decoded.decode("utf-8", "ignore")
+    return len(text.encode()) >= len(decoded) - 3 and sum(map(str.isprintable, text)) >= len(text) * 0.95
 
 
 CHECKS: dict[str, Check] = {

@@ -6,6 +6,7 @@ Each names the rule it follows. Letters are upper case.
 from hashlib import sha256
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 BECH32_GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 BECH32_CONSTANTS = (1, 0x2BC830A3)
@@ -31,11 +32,7 @@ VERHOEFF_PERMUTATION = tuple(
 
 def luhn(digits: str) -> bool:
     """ISO/IEC 7812-1, annex B."""
-    total = 0
-    for place, digit in enumerate(map(int, reversed(digits))):
-        doubled = digit * 2 if place % 2 else digit
-        total += doubled - 9 if doubled > 9 else doubled
-    return total % 10 == 0
+    return (sum(map(int, digits[-1::-2])) + sum(LUHN_DOUBLED[int(digit)] for digit in digits[-2::-2])) % 10 == 0
 
 
 def mod97_of_iban(iban: str) -> bool:
@@ -107,9 +104,9 @@ def cpf(digits: str) -> bool:
     """Brazilian CPF: two digits modulo 11; all digits alike is none."""
     if digits == digits[0] * 11:
         return False
-    first = weighted(digits, tuple(range(10, 1, -1))) * 10 % 11 % 10
-    second = weighted(digits, tuple(range(11, 1, -1))) * 10 % 11 % 10
-    return digits[9:] == f"{first}{second}"
+    if weighted(digits, (10, 9, 8, 7, 6, 5, 4, 3, 2)) * 10 % 11 % 10 != int(digits[9]):
+        return False
+    return weighted(digits, (11, 10, 9, 8, 7, 6, 5, 4, 3, 2)) * 10 % 11 % 10 == int(digits[10])
 
 
 def nir(number: str) -> bool:

@@ -6,7 +6,6 @@ the formats of vendors, and bounds on how many candidates are looked at. What do
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import re2
@@ -16,7 +15,7 @@ from evalforge.ingestion.pii.text.candidates import Candidate
 from evalforge.ingestion.pii.text.canonical import canonical
 from evalforge.ingestion.pii.text.folding import fold
 from evalforge.ingestion.pii.text.hits import Hit, Unscannable
-from evalforge.ingestion.pii.text.recognizers import LONGEST_CONTEXT, Recognizer, built_in, options
+from evalforge.ingestion.pii.text.recognizers import Recognizer, built_in, options
 from evalforge.ingestion.pii.text.view import HOLE, View
 
 MOST_CHARACTERS = 262_144
@@ -25,6 +24,12 @@ MOST_CANDIDATES = 12_000
 """Stretches of one text that patterns may propose: what a dense table of people has, and a bound on the time."""
 MOST_ROUNDS = 6
 """How often what is left may show something new."""
+BEFORE = 48
+"""Bytes before a candidate in which a word of its context may stand."""
+LONGEST = 40
+"""Bytes of a candidate that a word behind it may be about."""
+BETWEEN = b" \t\n()[],;:-\\"
+"""May stand between a candidate and the word behind it that is about it."""
 GATE_MEMORY = 64 << 20
 """Bytes that RE2 may use for the states of the gate; it takes what it needs."""
 
@@ -73,7 +78,7 @@ class TextEngine:
     def _scan(self, text: str, key: str) -> list[Hit]:
         lead = f"{key}: " if key else ""
         whole = lead + text
-        first = view = fold(whole)
+        view = fold(whole)
         hits: list[Hit] = []
         for _ in range(MOST_ROUNDS):
             found = merged(self._find(view))
@@ -81,7 +86,6 @@ class TextEngine:
                 return _disjoint(hits, whole, len(lead))
             hits += (_hit(view, each) for each in found)
             view = view.without([(each.start, each.end) for each in found])
-        del first
         raise Unscannable("a text shows something new each time that something is taken from it")
 
     def _find(self, view: View) -> list[Found]:
@@ -103,33 +107,51 @@ class TextEngine:
 
     def _apply(self, rank: int, data: bytes, found: list[Found], budget: int) -> int:
         rule = self._rules[rank]
-        search, check = rule.pattern.search, rule.check
-        place, size = 0, len(data)
-        while place < size and budget >= 0 and (match := search(data, place)) is not None:
-            budget -= 1
-            start, end = _stretch(match)
-            place = max(end, place + 1)
-            if rule.before is None and rule.after is None or _in_context(rule, data, start, end):
-                for each in check(Candidate(data, match.start(), start, end)):
-                    found.append(Found(*each, rank, rule.type))
-                    place = max(each[1], match.start() + 1)
+        for place, last in windows(rule, data):
+            while budget >= 0 and (match := rule.pattern.search(data, place)) is not None:
+                start, end = _stretch(rule, match)
+                if start > last:
+                    break
+                budget -= 1
+                place = max(end, place + 1)
+                if rule.before is rule.after or _in_context(rule, data, start, end):
+                    for each in rule.check(Candidate(data, match.start(), start, end)):
+                        found.append(Found(*each, rank, rule.type))
+                        place = max(each[1], match.start() + 1)
         return budget
 
 
-def _stretch(match: Any) -> tuple[int, int]:
+def windows(rule: Recognizer, data: bytes) -> list[tuple[int, int]]:
+    """Where to look, and the last place where a candidate may begin: near a word of the rule's context, if it needs one."""
+    if rule.before is None and rule.after is None:
+        return [(0, len(data))]
+    near = [(match.end() - 1, match.end() + BEFORE) for match in rule.before.finditer(data)] if rule.before else []
+    if rule.after is not None:
+        near += [(max(0, match.start() - LONGEST), match.start()) for match in rule.after.finditer(data)]
+    out: list[tuple[int, int]] = []
+    for first, last in sorted(near):
+        if out and first <= out[-1][1]:
+            out[-1] = (out[-1][0], max(last, out[-1][1]))
+        else:
+            out.append((first, last))
+    return out
+
+
+def _stretch(rule: Recognizer, match: Any) -> tuple[int, int]:
     """The first group that took part, or the whole match."""
-    for group in range(1, match.re.groups + 1):
-        span = match.span(group)
-        if span[0] >= 0:
-            return int(span[0]), int(span[1])
+    for group in rule.groups:
+        start, end = match.span(group)
+        if start >= 0:
+            return int(start), int(end)
     return int(match.start()), int(match.end())
 
 
 def _in_context(rule: Recognizer, data: bytes, start: int, end: int) -> bool:
-    before = data[max(0, start - LONGEST_CONTEXT) : start]
-    if rule.before is not None and rule.before.search(before) is not None:
+    """Whether a word of its context stands before the candidate, or right behind it."""
+    if rule.before is not None and rule.before.search(data[max(0, start - BEFORE) : start]) is not None:
         return True
-    return rule.after is not None and rule.after.search(data[end : end + LONGEST_CONTEXT]) is not None
+    behind = rule.after.search(data, end, min(len(data), end + BEFORE)) if rule.after is not None else None
+    return behind is not None and not data[end : behind.start()].strip(BETWEEN)
 
 
 def merged(found: list[Found]) -> list[Found]:
@@ -147,8 +169,8 @@ def merged(found: list[Found]) -> list[Found]:
 
 def _hit(view: View, found: Found) -> Hit:
     start, end = view.original(found.start, found.end)
-    value = view.data[found.start : found.end]
-    return Hit(start, end, found.type, "" if HOLE in value else canonical(found.type, value.decode("latin-1")))
+    value = view.text[found.start : found.end]
+    return Hit(start, end, found.type, "" if HOLE in value else canonical(found.type, value))
 
 
 def _disjoint(hits: list[Hit], whole: str, lead: int) -> list[Hit]:

@@ -12,23 +12,22 @@ import re2
 
 from evalforge.ingestion.pii.text.fold_tables import DROP, HOMOGLYPHS, OneForOne
 from evalforge.ingestion.pii.text.hits import Unscannable
-from evalforge.ingestion.pii.text.view import HOLE, View
+from evalforge.ingestion.pii.text.view import HOLE, Rewriting, View, seen
 
 MOST_LAYERS = 3
 """Encodings over one another that are undone, besides the backslashes of nested JSON, which are undone at once."""
 MOST_ESCAPES = 40_000
 """Places in one text where something is undone: far denser than any text, and a bound on the time."""
-PLACEHOLDER = r"\[(?:[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}(?:_[0-9a-f]{6,8})?(?: (?:chars|bytes|items|keys)=\d{1,10}){0,2})\]"
+PLACEHOLDER = r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}(?:_[0-9a-f]{6,8}|(?: (?:chars|bytes|items|keys)=\d{1,10}){1,2})\]"
+"""What stands behind the bracket of one."""
 ESCAPES = re.compile(
-    "|".join(
-        (
-            rf"(?P<placeholder>{PLACEHOLDER})",
-            rf"(?P<drop>{DROP}+|(?:\x1b|\\{{1,16}}(?:x1[bB]|u001[bB]|033|e))\[[0-?]{{0,32}}[ -/]{{0,4}}[@-~]|\x1b)",
-            r"(?P<backslash>\\{1,16}(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrtbf\"'/]))",
-            r"(?P<percent>(?:%[0-9a-fA-F]{2})+)",
-            r"(?P<html>&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});)",
-        )
-    )
+    r"[\x00\x1b\\%&\[](?:"
+    r"(?P<backslash>(?<=\\)\\{0,15}(?:u(?!001[bB]\\?\[)[0-9a-fA-F]{4}|x(?!1[bB]\\?\[)[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrtbf\"'/]))"
+    r"|(?P<percent>(?<=%)[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*)"
+    r"|(?P<html>(?<=&)(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});)"
+    r"|(?P<drop>(?<=\x00)\x00*|(?:(?<=\x1b)|(?<=\\)\\{0,15}(?:x1[bB]|u001[bB]|033|e))\[[0-?]{0,32}[ -/]{0,4}[@-~]|(?<=\x1b))"
+    rf"|(?P<placeholder>(?<=\[){PLACEHOLDER})"
+    r")"
 )
 SPACES = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
 MAY_NEED_FOLDING = re2.compile(
@@ -49,43 +48,20 @@ def fold(text: str) -> View:
         pass
     else:
         if MAY_NEED_FOLDING.search(data) is None:
-            return View(data)
-    seen = _latin(text.translate(_one_for_one))
-    starts: list[int] | None = None
-    ends: list[int] | None = None
+            return View(text, data)
+    shown, offsets = _latin(text.translate(_one_for_one)), None
     for _ in range(MOST_LAYERS):
-        if ESCAPES.search(seen) is None:
+        rewriting, count = Rewriting(shown, offsets), 0
+        for count, found in enumerate(ESCAPES.finditer(shown), 1):
+            rewriting.replace(*found.span(), _plain(found))
+            if count > MOST_ESCAPES:
+                raise Unscannable("a text has too many escapes in it to be scanned")
+        if not count:
             break
-        seen, starts, ends = _undone(seen, starts, ends)
-        seen = _latin(seen.translate(_one_for_one_but_holes))
-    return View(seen.encode("latin-1", "replace"), starts, ends)
-
-
-def _undone(seen: str, starts: list[int] | None, ends: list[int] | None) -> tuple[str, list[int], list[int]]:
-    """One layer of escapes undone, and the offsets carried through."""
-    parts: list[str] = []
-    new_starts: list[int] = []
-    new_ends: list[int] = []
-    last = count = 0
-    old_starts = range(len(seen)) if starts is None else starts
-    old_ends = range(1, len(seen) + 1) if ends is None else ends
-    for found in ESCAPES.finditer(seen):
-        count += 1
-        start, end = found.span()
-        plain = _plain(found)
-        parts += (seen[last:start], plain)
-        new_starts += old_starts[last:start]
-        new_ends += old_ends[last:start]
-        if plain:
-            new_starts += [old_starts[start]] * len(plain)
-            new_ends += [old_ends[end - 1]] * len(plain)
-        last = end
-        if count > MOST_ESCAPES:
-            raise Unscannable("a text has too many escapes in it to be scanned")
-    parts.append(seen[last:])
-    new_starts += old_starts[last:]
-    new_ends += old_ends[last:]
-    return "".join(parts), new_starts, new_ends
+        shown, offsets = rewriting.done()
+        if not shown.isascii():
+            shown = _latin(shown.translate(_one_for_one_but_holes))
+    return seen(shown, offsets)
 
 
 def _plain(found: re.Match[str]) -> str:
@@ -94,7 +70,7 @@ def _plain(found: re.Match[str]) -> str:
     if found.lastgroup == "drop":
         return ""
     if found.lastgroup == "placeholder":
-        return HOLE.decode()
+        return HOLE
     if found.lastgroup == "backslash":
         escaped = text.lstrip("\\")
         return chr(min(int(escaped[1:], 16), 0x10FFFF)) if len(escaped) > 1 else SPACES.get(escaped, escaped)

@@ -12,8 +12,6 @@ import re2
 from evalforge.ingestion.pii.text.candidates import Check, accept
 from evalforge.ingestion.pii.text.checks import CHECKS
 
-LONGEST_CONTEXT = 48
-"""Bytes before a candidate in which a word of its context may stand."""
 FIELDS = frozenset(
     {"name", "type", "pattern", "gate", "check", "context", "after", "order", "positive", "negative"}
 )
@@ -33,6 +31,7 @@ class Recognizer:
     pattern: Any
     gate: bytes
     check: Check
+    groups: range
     before: Any
     after: Any
     positive: tuple[str, ...]
@@ -75,14 +74,16 @@ def _recognizer(entry: Mapping[str, Any]) -> Recognizer:
     check = entry.get("check")
     if check is not None and check not in CHECKS:
         raise ValueError(f"recognizer {name!r}: no check is called {check!r}; there are {', '.join(sorted(CHECKS))}")
+    pattern = compiled(name, _bytes(name, entry["pattern"]))
     return Recognizer(
         name=name,
         type=_type(name, entry["type"]),
-        pattern=compiled(name, _bytes(name, entry["pattern"])),
+        pattern=pattern,
+        groups=range(1, pattern.groups + 1),
         gate=_bytes(name, entry.get("gate", entry["pattern"])),
         check=CHECKS[check] if check else accept,
         before=_words(name, _texts(name, entry.get("context", ())), rb"(?i)(?:^|[^a-z])(?:%s)(?:[^a-z]|$)"),
-        after=_words(name, _texts(name, entry.get("after", ())), rb"(?i)^[^a-z0-9]{0,3}(?:%s)(?:[^a-z]|$)"),
+        after=_words(name, _texts(name, entry.get("after", ())), rb"(?i)(?:%s)(?:[^a-z]|$)"),
         positive=_texts(name, entry["positive"]),
         negative=_texts(name, entry["negative"]),
     )

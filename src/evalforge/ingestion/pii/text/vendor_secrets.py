@@ -20,5 +20,5 @@ def _scanner() -> Scanner:
 def find(data: bytes) -> list[tuple[int, int]]:
     """Where secrets stand in folded text. It is handed over as ASCII, so bytes are characters; a hole is a line's end."""
     ascii_only = data if data.isascii() else data.decode("latin-1").encode("ascii", "replace")
-    findings = _scanner().scan(ascii_only.replace(HOLE, b"\n"))
+    findings = _scanner().scan(ascii_only.replace(HOLE.encode(), b"\n"))
     return [(place["start_offset"], place["end_offset"]) for place in (found.location for found in findings)]
