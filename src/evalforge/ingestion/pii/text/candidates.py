@@ -47,4 +47,3 @@ def where(holds: Callable[[str], bool]) -> Check:
         return candidate.whole if holds(candidate.text) else ()
 
     return check
-

@@ -7,10 +7,13 @@ from evalforge.ingestion.pii.text import checksums
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans, where
 from evalforge.ingestion.pii.text.check_numbers import digits_of, under_an_id
 
-STATES = frozenset(
-    "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI "
-    "SC SD TN TX UT VT VA WA WV WI WY DC PR GU VI AS MP FM MH PW AA AE AP NSW VIC QLD SA TAS ACT NT".split()
-)
+STATES = frozenset({
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
+    "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY",
+    "NC", "ND", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV",
+    "WI", "WY", "DC", "PR", "GU", "VI", "AS", "MP", "FM", "MH", "PW", "AA", "AE", "AP", "NSW", "VIC",
+    "QLD", "SA", "TAS", "ACT", "NT",
+})  # fmt: skip
 """Codes of the USPS (states, territories, armed forces) and of Australia Post."""
 STATE = re.compile(r"([A-Z]{2,3}),?\s+\d{4,5}(?:-\d{4})?\Z")
 

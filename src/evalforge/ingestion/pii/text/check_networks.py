@@ -6,14 +6,18 @@ from ipaddress import AddressValueError, IPv6Address
 from evalforge.ingestion.pii.text import checksums
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans, where
 
-FILE_ENDINGS = frozenset("png jpg jpeg gif svg webp css js ts py json html htm md txt yaml yml toml so dll".split())
+FILE_ENDINGS = frozenset(
+    {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "txt", "yaml", "yml", "dll"}
+)
+"""Of files that have @ in their names; none is a top-level domain."""
 VERSION_BEFORE = re.compile(rb"(?:[vV]|==|>=|<=|~=|[A-Z][A-Za-z]{2,}/|(?i:\bversion[\"']?[ :=]{1,3}[\"']?))$")
 HARMLESS_IPV4 = re.compile(r"127\.|0\.0\.0\.0\Z|255\.|169\.254\.169\.254\Z")
 """Loopback, unspecified, masks and broadcast, and the address where clouds tell a machine of itself."""
-HARMLESS_PATH_OWNERS = frozenset(
-    "runner ubuntu root app user users ec2-user vscode node jovyan circleci admin administrator shared public default "
-    "nonroot appuser www-data azureuser debian centos gitpod codespace sandbox_user worker service".split()
-)
+HARMLESS_PATH_OWNERS = frozenset({
+    "runner", "ubuntu", "root", "app", "user", "users", "ec2-user", "vscode", "node", "jovyan", "circleci",
+    "admin", "administrator", "shared", "public", "default", "nonroot", "appuser", "www-data",
+    "azureuser", "debian", "centos", "gitpod", "codespace", "sandbox_user", "worker", "service",
+})  # fmt: skip
 
 
 def email(candidate: Candidate) -> Spans:
@@ -26,7 +30,7 @@ def email(candidate: Candidate) -> Spans:
 def ipv4(candidate: Candidate) -> Spans:
     """Four octets, not a version, and not an address that every machine has."""
     text = candidate.text
-    if any(int(octet) > 255 or len(octet) > 1 and octet[0] == "0" for octet in text.split(".")):
+    if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in text.split(".")):
         return ()
     if HARMLESS_IPV4.match(text) or VERSION_BEFORE.search(candidate.before(16)):
         return ()

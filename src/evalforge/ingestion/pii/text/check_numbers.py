@@ -91,18 +91,17 @@ def _is_fraction(text: str, start: int) -> bool:
 
 
 def _last_group_of_a_card(text: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    """The group with which a card number that begins at group `first` ends. Groups of a card have two to eight digits."""
-    digits = ""
+    """The group with which a card number from group `first` on ends. Groups of a card have two to eight digits."""
+    digits, longest = "", groups[first][1] - groups[first][0]
+    if longest == 1 or longest > 8:
+        return first if _is_card(text[slice(*groups[first])]) else None
     for last in range(first, min(first + 6, len(groups))):
         start, end = groups[last]
-        if last > first and end - start > 8 or len(digits) > 19:
+        if not 1 < end - start <= 8:
             return None
         digits += text[start:end]
-        if 12 <= len(digits) <= 19 and (last == first or min(groups[first][1] - groups[first][0], end - start) > 1):
-            if _is_card(digits):
-                return last
-        if last == first and end - start > 8:
-            return None
+        if _is_card(digits):
+            return last
     return None
 
 

@@ -10,7 +10,9 @@ PLACEHOLDER = re.compile(
     r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+\Z|\{\{|%\(|%s|<|\{[a-z_]*\}\Z"
     r"|(?:none|null|true|false|undefined|redacted|hidden|masked|change_?me|example|placeholder|your[_-].*|my[_-].*)\Z"
 )
-CODE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*\(|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[A-Za-z_]\w*\[")
+CODE = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*\(|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[A-Za-z_]\w*\["
+)
 WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|[A-Z][a-z]+(?:[A-Z]?[a-z]+)*|[a-z]+(?:[A-Z][a-z]+)*")
 """Prose, and names in code: snake, kebab, dotted, constant, Pascal and camel case."""
 PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")

@@ -63,13 +63,21 @@ class Budget:
 class TextEngine:
     """Finds entities in free text by rules. One may serve many threads.
 
-    It comes with the built-in rules, then `more` of the user's own.
+    It has the built-in rules, then `more` of the user's own; `vendors` says whether Kingfisher's are tried too.
     """
 
-    def __init__(self, more: Sequence[Recognizer] = ()) -> None:
-        self._rules = (*built_in(), *more)
+    def __init__(
+        self,
+        more: Sequence[Recognizer] = (),
+        *,
+        built_in_rules: bool = True,
+        vendors: bool = True,
+        gate_memory: int = GATE_MEMORY,
+    ) -> None:
+        self._rules = (*(built_in() if built_in_rules else ()), *more)
+        self._vendors = vendors
         gate_options = options()
-        gate_options.max_mem = GATE_MEMORY
+        gate_options.max_mem = gate_memory
         self._gate = re2.Set.SearchSet(gate_options)
         for rule in self._rules:
             self._gate.Add(rule.gate)
@@ -119,6 +127,8 @@ class TextEngine:
 
     def _by_vendors(self, view: View) -> list[Found]:
         """Last, on what the rules left: a finding costs ten times what one of a rule does."""
+        if not self._vendors:
+            return []
         return merged([Found(*span, len(self._rules), vendor_secrets.TYPE) for span in vendor_secrets.find(view.data)])
 
     def _apply(self, rank: int, data: bytes, found: list[Found], budget: "Budget") -> None:
@@ -138,7 +148,7 @@ class TextEngine:
 
 
 def windows(rule: Recognizer, data: bytes) -> list[tuple[int, int]]:
-    """Where to look, and the last place where a candidate may begin: near a word of the rule's context, if it needs one."""
+    """Where to look, and the last place where a candidate may begin: near the words of its context, if it has some."""
     if rule.before is None and rule.after is None:
         return [(0, len(data))]
     near = [(match.end() - 1, match.end() + BEFORE) for match in rule.before.finditer(data)] if rule.before else []

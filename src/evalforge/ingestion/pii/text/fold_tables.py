@@ -6,8 +6,9 @@ DROP = "\x00"
 """Stands, between the two steps of folding, for a character that is not seen at all."""
 BLANKS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and symbols that show nothing, though Unicode does not class them as format characters."""
-BY_HAND = str.maketrans(
-    {
+BY_HAND: dict[int, str] = {
+    ord(character): shown
+    for character, shown in {
         **dict.fromkeys("\u2212\u2043\u2796\u30fc\ufe63\u02d7\u058a", "-"),
         **dict.fromkeys("\u3002\uff61\u2024\u06d4\u0701", "."),
         **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
@@ -16,14 +17,13 @@ BY_HAND = str.maketrans(
         **dict.fromkeys("\u2236\ua789\u02d0\u05c3", ":"),
         **dict.fromkeys("\u066b\u060c\u3001", ","),
         "\u2028": "\n", "\u2029": "\n", "\x85": "\n",
-    }
-)  # fmt: skip
+    }.items()
+}  # fmt: skip
 HOMOGLYPHS = str.maketrans(
-    "абвгԁеѕіјкӏмոорԛгѕтսѵԝхуһАВЕЅІЈКМНОРԚСТѴԜХУҮΑΒΕΖΗΙΚΜΝΟΡΤΥΧαγεικνορτυχсϲϹⅼⅽⅾⅿ",
-    "a6brdesijklmnopqrstuvwxyhABESIJKMHOPQCTVWXYYABEZHIKMNOPTYXayeiKvoptuxccClcdm",
+    "аԁеѕіјкӏмոорԛѕтսѵԝхуһАВЕЅІЈКМНОРԚСТѴԜХУҮΑΒΕΖΗΙΚΜΝΟΡΤΥΧαγεικνορτυχсϲϹⅼⅽⅾⅿ",
+    "adesijklmnopqstuvwxyhABESIJKMHOPQCTVWXYYABEZHIKMNOPTYXayeiKvoptuxccClcdm",
 )
 """Letters of other scripts that look Latin. They stand for Latin ones only in a word that has Latin letters or an @."""
-HOMOGLYPHS.update(str.maketrans({"б": "б", "г": "г", "в": "в"}))
 
 
 class OneForOne(dict[int, int | str]):
@@ -37,7 +37,7 @@ class OneForOne(dict[int, int | str]):
 def _seen(code: int) -> int | str:
     character = chr(code)
     if code in BY_HAND:
-        return str(BY_HAND[code])
+        return BY_HAND[code]
     category = unicodedata.category(character)
     if character in "\t\n\r\x1b":
         return code

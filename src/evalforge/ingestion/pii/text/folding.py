@@ -10,7 +10,7 @@ from html import unescape
 
 import re2
 
-from evalforge.ingestion.pii.text.fold_tables import DROP, HOMOGLYPHS, OneForOne
+from evalforge.ingestion.pii.text.fold_tables import HOMOGLYPHS, OneForOne
 from evalforge.ingestion.pii.text.hits import Unscannable
 from evalforge.ingestion.pii.text.view import HOLE, Rewriting, View, seen
 
@@ -25,7 +25,8 @@ ESCAPES = re.compile(
     r"(?P<backslash>(?<=\\)\\{0,15}(?:u(?!001[bB]\\?\[)[0-9a-fA-F]{4}|x(?!1[bB]\\?\[)[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrtbf\"'/]))"
     r"|(?P<percent>(?<=%)[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*)"
     r"|(?P<html>(?<=&)(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});)"
-    r"|(?P<drop>(?<=\x00)\x00*|(?:(?<=\x1b)|(?<=\\)\\{0,15}(?:x1[bB]|u001[bB]|033|e))\[[0-?]{0,32}[ -/]{0,4}[@-~]|(?<=\x1b))"
+    r"|(?P<drop>(?<=\x00)\x00*"
+    r"|(?:(?<=\x1b)|(?<=\\)\\{0,15}(?:x1[bB]|u001[bB]|033|e))\[[0-?]{0,32}[ -/]{0,4}[@-~]|(?<=\x1b))"
     rf"|(?P<placeholder>(?<=\[){PLACEHOLDER})"
     r")"
 )

@@ -28,7 +28,28 @@ def is_possible(digits: str) -> bool:
     return any(len(digits) - size in lengths(int(digits[:size] or "0")) for size in (1, 2, 3))
 
 
-REGIONS = ("GB", "DE", "FR", "NL", "BE", "CH", "AT", "SE", "FI", "IE", "IT", "AU", "NZ", "JP", "IN", "ZA", "BR", "TR", "KR", "IL")
+REGIONS = (
+    "GB",
+    "DE",
+    "FR",
+    "NL",
+    "BE",
+    "CH",
+    "AT",
+    "SE",
+    "FI",
+    "IE",
+    "IT",
+    "AU",
+    "NZ",
+    "JP",
+    "IN",
+    "ZA",
+    "BR",
+    "TR",
+    "KR",
+    "IL",
+)
 """Where a number with the trunk prefix 0, or in brackets, is believed without a word beside it."""
 
 

@@ -12,9 +12,9 @@ import re2
 from evalforge.ingestion.pii.text.candidates import Check, accept
 from evalforge.ingestion.pii.text.checks import CHECKS
 
-FIELDS = frozenset(
-    {"name", "type", "pattern", "gate", "check", "context", "after", "order", "positive", "negative"}
-)
+FILES = ("secrets.toml", "contacts.toml", "identities.toml")
+"""Of the built-in rules, the strongest first."""
+FIELDS = frozenset({"name", "type", "pattern", "gate", "check", "context", "after", "positive", "negative"})
 REQUIRED = ("name", "type", "pattern", "positive", "negative")
 
 
@@ -41,8 +41,9 @@ class Recognizer:
 @lru_cache(maxsize=1)
 def built_in() -> tuple[Recognizer, ...]:
     """The rules that EvalForge brings, the strongest first."""
-    table = tomllib.loads(files(__package__).joinpath("recognizers.toml").read_text("utf-8"))
-    return tuple(recognizers(table["recognizer"]))
+    folder = files(__package__) / "rules"
+    tables = [tomllib.loads((folder / name).read_text("utf-8")) for name in FILES]
+    return tuple(recognizers(entry for table in tables for entry in table["recognizer"]))
 
 
 def recognizers(entries: Iterable[Mapping[str, Any]]) -> list[Recognizer]:

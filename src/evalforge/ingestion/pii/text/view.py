@@ -9,7 +9,7 @@ HOLE = "\x1f"
 
 
 class Segment(NamedTuple):
-    """From offset `at` on, the view shows the original from `start`: character by character, or all up to `end` at once."""
+    """From offset `at` on, the view shows the original from `start`: one for one, or all up to `end` at once."""
 
     at: int
     start: int
@@ -45,7 +45,7 @@ class Offsets(NamedTuple):
 
 
 class Rewriting:
-    """A text being rewritten from left to right; `offsets` are those of the text it starts from, None if it is the original."""
+    """A text being rewritten from left to right; `offsets` are its own, None if it is the original."""
 
     def __init__(self, text: str, offsets: Offsets | None) -> None:
         self._text, self._old = text, offsets
