@@ -1,5 +1,7 @@
 """The engine finds entities where they stand in the original, whatever hides them, and fails closed."""
 
+import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Sequence
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from evalforge.ingestion.pii.text import vendor_secrets
 from evalforge.ingestion.pii.text.engine import MOST_CHARACTERS, TextEngine
+from evalforge.ingestion.pii.text.gate import Gate, told
 from evalforge.ingestion.pii.text.hits import TextScanner, Unscannable
 from evalforge.ingestion.pii.text.recognizers import recognizers
 from helpers.scanning import canonicals, engine, found, redacted
@@ -190,11 +193,25 @@ def test_a_failure_inside_withholds_and_tells_nothing_of_the_text() -> None:
     assert raised.value.__context__ is None
 
 
-def test_a_gate_that_runs_out_of_memory_withholds(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = TextEngine(gate_memory=3 << 20)
-    text = " ".join(f"{n}.{n * 7919 % 255}.1{n:x}:{n}-{n * n}@a" for n in range(4000))
+@pytest.mark.parametrize("answer", [None, [], [0, 1]])
+def test_an_answer_of_re2_without_the_pattern_that_always_fits_means_withhold(answer: list[int] | None) -> None:
     with pytest.raises(Unscannable, match="memory"):
-        small.scan(text)
+        told(answer, always=2)
+
+
+def test_a_gate_tells_nothing_found_from_giving_up() -> None:
+    gate = Gate([b"a", b"b"])
+    assert gate.ranks(b"") == []
+    assert gate.ranks(b"xbxa") == [0, 1]
+
+
+def test_nothing_of_the_engine_is_imported_before_the_first_text() -> None:
+    code = (
+        "import sys; from evalforge.ingestion.pii.text.lazy import LazyTextEngine; scanner = LazyTextEngine();"
+        "assert not {'re2', 'kingfisher_sdk', 'phonenumbers'} & set(sys.modules);"
+        "assert scanner.scan('a@b.de')[0].type == 'EMAIL'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_text_of_more_candidates_than_there_may_be_is_unscannable() -> None:

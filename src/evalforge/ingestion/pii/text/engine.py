@@ -8,23 +8,22 @@ the formats of vendors, and bounds on how many candidates are looked at. What do
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import re2
-
 from evalforge.ingestion.pii.text import vendor_secrets
 from evalforge.ingestion.pii.text.candidates import Candidate
 from evalforge.ingestion.pii.text.canonical import canonical
 from evalforge.ingestion.pii.text.folding import fold
+from evalforge.ingestion.pii.text.gate import Gate
 from evalforge.ingestion.pii.text.hits import Hit, Unscannable
-from evalforge.ingestion.pii.text.recognizers import Recognizer, built_in, options
+from evalforge.ingestion.pii.text.recognizers import Recognizer, built_in
 from evalforge.ingestion.pii.text.view import HOLE, View
 
 MOST_CHARACTERS = 262_144
 """Of one text. Longer ones are cut by those who store them; scanning cannot cut without cutting a value."""
-MOST_CANDIDATES = 3_000
+MOST_CANDIDATES = 2_500
 """Stretches of one text that patterns may propose: what a dense table of people has, and a bound on the time."""
 MOST_ROUNDS = 6
 """How often what is left may show something new."""
-LONG = 64
+LONG = 24
 """Characters of a candidate that cost as much again."""
 EMPTY = HOLE.encode() + b" \t\n"
 """What is left where everything has been found."""
@@ -34,8 +33,6 @@ LONGEST = 40
 """Bytes of a candidate that a word behind it may be about."""
 BETWEEN = b" \t\n()[],;:-\\"
 """May stand between a candidate and the word behind it that is about it."""
-GATE_MEMORY = 64 << 20
-"""Bytes that RE2 may use for the states of the gate; it takes what it needs."""
 
 
 class Found(NamedTuple):
@@ -66,23 +63,10 @@ class TextEngine:
     It has the built-in rules, then `more` of the user's own; `vendors` says whether Kingfisher's are tried too.
     """
 
-    def __init__(
-        self,
-        more: Sequence[Recognizer] = (),
-        *,
-        built_in_rules: bool = True,
-        vendors: bool = True,
-        gate_memory: int = GATE_MEMORY,
-    ) -> None:
+    def __init__(self, more: Sequence[Recognizer] = (), *, built_in_rules: bool = True, vendors: bool = True) -> None:
         self._rules = (*(built_in() if built_in_rules else ()), *more)
         self._vendors = vendors
-        gate_options = options()
-        gate_options.max_mem = gate_memory
-        self._gate = re2.Set.SearchSet(gate_options)
-        for rule in self._rules:
-            self._gate.Add(rule.gate)
-        self._gate.Add(b"")
-        self._gate.Compile()
+        self._gate = Gate([rule.gate for rule in self._rules])
         self.scan("load what comes with the first text")
 
     def scan(self, text: str, *, key: str = "") -> Sequence[Hit]:
@@ -116,13 +100,9 @@ class TextEngine:
 
     def _by_rules(self, view: View, budget: "Budget") -> list[Found]:
         data = view.data
-        ranks = self._gate.Match(data)
-        if ranks is None:  # the last pattern of the gate fits every text, so this is RE2 giving up
-            raise Unscannable("a text took more memory to be scanned than there may be")
         found: list[Found] = []
-        for rank in ranks:
-            if rank < len(self._rules):
-                self._apply(rank, data, found, budget)
+        for rank in self._gate.ranks(data):
+            self._apply(rank, data, found, budget)
         return merged(found)
 
     def _by_vendors(self, view: View) -> list[Found]:
@@ -133,7 +113,7 @@ class TextEngine:
 
     def _apply(self, rank: int, data: bytes, found: list[Found], budget: "Budget") -> None:
         rule = self._rules[rank]
-        for place, last in windows(rule, data):
+        for place, last in windows(rule, data, budget):
             while (match := rule.pattern.search(data, place)) is not None:
                 start, end = _stretch(rule, match)
                 if start > last:
@@ -147,13 +127,17 @@ class TextEngine:
                         place = max(each[1], match.start() + 1)
 
 
-def windows(rule: Recognizer, data: bytes) -> list[tuple[int, int]]:
+def windows(rule: Recognizer, data: bytes, budget: Budget) -> list[tuple[int, int]]:
     """Where to look, and the last place where a candidate may begin: near the words of its context, if it has some."""
     if rule.before is None and rule.after is None:
         return [(0, len(data))]
-    near = [(match.end() - 1, match.end() + BEFORE) for match in rule.before.finditer(data)] if rule.before else []
-    if rule.after is not None:
-        near += [(max(0, match.start() - LONGEST), match.start()) for match in rule.after.finditer(data)]
+    near: list[tuple[int, int]] = []
+    for word in rule.before.finditer(data) if rule.before is not None else ():
+        budget.spend(0)
+        near.append((word.end() - 1, word.end() + BEFORE))
+    for word in rule.after.finditer(data) if rule.after is not None else ():
+        budget.spend(0)
+        near.append((max(0, word.start() - LONGEST), word.start()))
     out: list[tuple[int, int]] = []
     for first, last in sorted(near):
         if out and first <= out[-1][1]:

@@ -4,6 +4,8 @@ import unicodedata
 
 DROP = "\x00"
 """Stands, between the two steps of folding, for a character that is not seen at all."""
+MOST_KEPT = 20_000
+"""Characters worked out once and for all: more than languages use, and a bound on the memory."""
 BLANKS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and symbols that show nothing, though Unicode does not class them as format characters."""
 BY_HAND: dict[int, str] = {
@@ -30,7 +32,9 @@ class OneForOne(dict[int, int | str]):
     """A table for str.translate that works out each character when it first comes."""
 
     def __missing__(self, code: int) -> int | str:
-        self[code] = seen = _seen(code)
+        seen = _seen(code)
+        if len(self) < MOST_KEPT:
+            self[code] = seen
         return seen
 
 

@@ -16,17 +16,17 @@ from evalforge.ingestion.pii.text.view import HOLE, Rewriting, View, seen
 
 MOST_LAYERS = 3
 """Encodings over one another that are undone, besides the backslashes of nested JSON, which are undone at once."""
-MOST_ESCAPES = 40_000
+MOST_ESCAPES = 25_000
 """Places in one text where something is undone: far denser than any text, and a bound on the time."""
 PLACEHOLDER = r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}(?:_[0-9a-f]{6,8}|(?: (?:chars|bytes|items|keys)=\d{1,10}){1,2})\]"
 """What stands behind the bracket of one."""
 ESCAPES = re.compile(
     r"[\x00\x1b\\%&\[](?:"
-    r"(?P<backslash>(?<=\\)\\{0,15}(?:u(?!001[bB]\\?\[)[0-9a-fA-F]{4}|x(?!1[bB]\\?\[)[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrtbf\"'/]))"
+    r"(?P<backslash>(?<=\\)\\{0,7}(?:u(?!001[bB]\\?\[)[0-9a-fA-F]{4}|x(?!1[bB]\\?\[)[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrtbf\"'/]))"
     r"|(?P<percent>(?<=%)[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*)"
     r"|(?P<html>(?<=&)(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});)"
     r"|(?P<drop>(?<=\x00)\x00*"
-    r"|(?:(?<=\x1b)|(?<=\\)\\{0,15}(?:x1[bB]|u001[bB]|033|e))\[[0-?]{0,32}[ -/]{0,4}[@-~]|(?<=\x1b))"
+    r"|(?:(?<=\x1b)|(?<=\\)\\{0,7}(?:x1[bB]|u001[bB]|033|e))\[[0-?]{0,32}[ -/]{0,4}[@-~]|(?<=\x1b))"
     rf"|(?P<placeholder>(?<=\[){PLACEHOLDER})"
     r")"
 )
@@ -34,7 +34,7 @@ SPACES = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
 MAY_NEED_FOLDING = re2.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\\[nrtbfuUxe0\"'/\\]|%[0-9a-fA-F]{2}|&[#A-Za-z][0-9A-Za-z]*;|\[[A-Z]{2}"
 )
-WORD = re.compile(r"\S+")
+WORD = re.compile(r"[^\s\x00-\x7f]\S*|[!-~]+[^\s\x00-\x7f]\S*")
 SHIFTED = {place: letter for place, letter in HOMOGLYPHS.items() if chr(place) != str(letter)}
 LOOKS_LATIN = re.compile("[" + "".join(map(chr, HOMOGLYPHS)) + "]")
 
@@ -84,7 +84,10 @@ def _latin(text: str) -> str:
     """Letters that look Latin made so, in words that are partly Latin."""
     if text.isascii() or LOOKS_LATIN.search(text) is None:
         return text
-    return WORD.sub(_latin_word, text)
+    shown, count = WORD.subn(_latin_word, text, count=MOST_ESCAPES)
+    if count == MOST_ESCAPES:
+        raise Unscannable("a text has too many words of several alphabets to be scanned")
+    return shown
 
 
 def _latin_word(found: re.Match[str]) -> str:
