@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from evalforge.ingestion.pii.text import vendor_secrets
 from evalforge.ingestion.pii.text.engine import MOST_CHARACTERS, TextEngine
+from evalforge.ingestion.pii.text.folding import fold
 from evalforge.ingestion.pii.text.gate import Gate, told
 from evalforge.ingestion.pii.text.hits import TextScanner, Unscannable
 from evalforge.ingestion.pii.text.recognizers import recognizers
@@ -42,18 +43,22 @@ def test_a_value_is_found_whole_in_every_carrier(entity: str, value: str, carrie
     assert (entity, value) in found(carrier.format(value))
 
 
+GLUE = "_+-.:/\\%&[=,'!~#$*^@"
+"""Beside these a value can be a part of something else: of a longer number, of a name, of an escape."""
+
+
 @given(st.sampled_from(list(VALUES.values())), st.text(max_size=1), st.text(max_size=1))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_no_character_beside_a_value_saves_it(value: str, before: str, after: str) -> None:
-    letters = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.:/\\%&[=,'!~#$*^@")
-    if before in letters or after in letters:
+    shown = fold(before).text + fold(after).text
+    if any((character.isalnum() and character.isascii()) or character in GLUE for character in shown):
         return
     assert value not in redacted(f"say {before}{value}{after} now")
 
 
 @given(st.text(max_size=300))
 @example("\\u0040%00%41@\x1f[EMAIL_3f9a2c]\ud800")
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_hits_of_any_text_are_in_order_apart_and_inside_it(text: str) -> None:
     last = 0
     for hit in engine().scan(text):
@@ -81,7 +86,7 @@ FRAGMENTS = [
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_what_is_redacted_once_has_nothing_left_to_find(text: str) -> None:
     assert engine().scan(redacted(text)) == []
 

@@ -33,6 +33,8 @@ ID_KEY = re.compile(
     rb"[\"'\]]{0,2}\s{0,2}(?:[:=#]|==|is)?\s{0,2}[\"'#\[(]?$"
 )
 """A word before a number that says that it counts or names a thing."""
+INSIDE_A_NUMBER = re.compile(rb"\d[ .]\Z|/\Z")
+"""Before a group of digits that goes on from others: a constant in a table, a path."""
 DATE = re.compile(
     r"(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
     r"|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2])\2(?:19|20)\d\d"
@@ -120,12 +122,14 @@ def phone_with_plus(candidate: Candidate) -> Spans:
 def phone_of_north_america(candidate: Candidate) -> Spans:
     """Area and exchange do not begin with 0 or 1, nor with N11; ids that look so have a word before them."""
     digits = digits_of(candidate.text.split("x")[0].split("e")[0])[-10:]
-    return () if digits[1:3] == "11" or under_an_id(candidate) else candidate.whole
+    if digits[1:3] == "11" or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
+        return ()
+    return candidate.whole
 
 
 def national_phone(candidate: Candidate) -> Spans:
     """As dialled inside one of the regions looked at."""
-    if DATE.search(candidate.text) or under_an_id(candidate):
+    if DATE.search(candidate.text) or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
         return ()
     return candidate.whole if phones.is_national(digits_of(candidate.text)) else ()
 

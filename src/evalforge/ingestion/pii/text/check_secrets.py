@@ -11,10 +11,19 @@ PLACEHOLDER = re.compile(
     r"|(?:none|null|true|false|undefined|redacted|hidden|masked|change_?me|example|placeholder|your[_-].*|my[_-].*)\Z"
 )
 CODE = re.compile(
-    r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*\(|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[A-Za-z_]\w*\["
+    r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]"
+    r"|[A-Za-z_]+(?:\.[A-Za-z_]+)+\Z"
+    r"|_*(?:[a-z]{2,}\d{0,2}(?:_+[a-z]+\d{0,2})+|[A-Z]{2,}\d{0,2}(?:_+[A-Z]+\d{0,2})+|(?:[A-Z]*[a-z]{2,}|[A-Z]{2,}){2,})\Z"
+    r"|[:(\[{]|[A-Za-z_]\w*=(?:None|True|False)\Z"
 )
-WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|[A-Z][a-z]+(?:[A-Z]?[a-z]+)*|[a-z]+(?:[A-Z][a-z]+)*")
-"""Prose, and names in code: snake, kebab, dotted, constant, Pascal and camel case."""
+"""A call, an index, an attribute, a name in snake, constant or camel case, the rest of `::`, an opened bracket."""
+WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|_*[A-Z]?[a-z]+(?:[A-Z][a-z]+)*")
+"""Prose and plain names."""
+OTHER_KEY = re.compile(
+    rb"(?i)(?:types?|names?|ur[il]|path|file|dir|ttl|seconds|header|field|prefix|suffix|length|size|count|limit|expir[a-z]*"
+    rb"|manager|provider|class|schedule|policy)[\"'\]]{0,2}\s{0,3}(?::=|=>|==|[:=])"
+)
+"""Keys that name something about a secret."""
 PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?\Z")
 FILES = ("H4sI", "iVBORw0KGgo", "/9j/4", "R0lGOD", "UEsDB")
@@ -30,7 +39,7 @@ def is_opaque(value: str) -> bool:
     """Neither a placeholder nor code nor words."""
     if PLACEHOLDER.match(value) or WORD.fullmatch(value) or not any(character.isalnum() for character in value):
         return False
-    return not CODE.match(value) or any(character.isdigit() for character in value.split("(")[0].split("[")[0])
+    return CODE.match(value) is None
 
 
 def trimmed(candidate: Candidate) -> tuple[int, str]:
@@ -45,7 +54,7 @@ def assigned(candidate: Candidate) -> Spans:
     if len(text) < LEAST_SECRET or not is_opaque(text):
         return ()
     key = candidate.data[candidate.match : candidate.start]
-    if NUMBER.match(text) and not PASSWORD_KEY.search(key):
+    if OTHER_KEY.search(key) or (NUMBER.match(text) and not PASSWORD_KEY.search(key)):
         return ()
     return ((candidate.start, end),)
 

@@ -21,8 +21,8 @@ MOST_CHARACTERS = 262_144
 """Of one text. Longer ones are cut by those who store them; scanning cannot cut without cutting a value."""
 MOST_CANDIDATES = 2_500
 """Stretches of one text that patterns may propose: what a dense table of people has, and a bound on the time."""
-MOST_ROUNDS = 6
-"""How often what is left may show something new."""
+MOST_READ = 1_000_000
+"""Characters read for one text, all rounds together: a short text may show something new each time for long."""
 LONG = 24
 """Characters of a candidate that cost as much again."""
 EMPTY = HOLE.encode() + b" \t\n"
@@ -48,7 +48,13 @@ class Budget:
     """What one text may still cost. Raises Unscannable when it is spent."""
 
     def __init__(self, candidates: int) -> None:
-        self._left = candidates
+        self._left, self._unread = candidates, MOST_READ
+
+    def read(self, characters: int) -> None:
+        """For one round."""
+        self._unread -= characters
+        if self._unread < 0:
+            raise Unscannable("a text shows something new each time that something is taken from it")
 
     def spend(self, length: int) -> None:
         """For one candidate; a long one counts as several."""
@@ -90,13 +96,13 @@ class TextEngine:
         view = fold(whole)
         hits: list[Hit] = []
         budget = Budget(MOST_CANDIDATES)
-        for _ in range(MOST_ROUNDS):
+        while True:
+            budget.read(len(view.data))
             found = self._by_rules(view, budget) or self._by_vendors(view)
             if not found:
                 return _disjoint(hits, whole, len(lead))
             hits += (_hit(view, each) for each in found)
             view = view.without([(each.start, each.end) for each in found])
-        raise Unscannable("a text shows something new each time that something is taken from it")
 
     def _by_rules(self, view: View, budget: "Budget") -> list[Found]:
         data = view.data

@@ -16,7 +16,7 @@ from evalforge.ingestion.pii.text.view import HOLE, Rewriting, View, seen
 
 MOST_LAYERS = 3
 """Encodings over one another that are undone, besides the backslashes of nested JSON, which are undone at once."""
-MOST_ESCAPES = 25_000
+MOST_ESCAPES = 20_000
 """Places in one text where something is undone: far denser than any text, and a bound on the time."""
 PLACEHOLDER = r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}(?:_[0-9a-f]{6,8}|(?: (?:chars|bytes|items|keys)=\d{1,10}){1,2})\]"
 """What stands behind the bracket of one."""
