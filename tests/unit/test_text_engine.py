@@ -166,10 +166,15 @@ def test_offsets_of_a_vendors_secret_are_characters_though_the_text_is_not_ascii
     assert found(f"日本語 é ü 🙂 {secret} é") == [("API_KEY", secret)]
 
 
-def test_vendors_secrets_that_occur_twice_are_found_twice() -> None:
+def test_a_vendors_secret_is_found_again_in_every_text() -> None:
     secret = b"dt0c01." + b"ABCDEFGHIJKLMNOPQRSTUVWX" + b"." + b"A2B4C6D8E1F3G5H7" * 4
     assert len(vendor_secrets.find(secret + b" and " + secret)) == 2
-    assert len(vendor_secrets.find(secret)) == 1
+    assert [vendor_secrets.find(secret) for _ in range(3)] == [[(0, len(secret))]] * 3
+
+
+def test_letters_that_look_like_a_byte_order_mark_do_not_hide_a_vendors_secret() -> None:
+    secret = "dt0c01." + "ABCDEFGHIJKLMNOPQRSTUVWX" + "." + "A2B4C6D8E1F3G5H7" * 4
+    assert found(f"ÿþ {secret}") == [("API_KEY", secret)]
 
 
 def test_a_text_over_the_cap_is_unscannable() -> None:
