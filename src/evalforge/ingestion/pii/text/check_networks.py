@@ -1,0 +1,74 @@
+"""Checks of addresses: of e-mail, of machines, of wallets."""
+
+import re
+from ipaddress import AddressValueError, IPv6Address
+
+from evalforge.ingestion.pii.text import checksums
+from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans, where
+
+FILE_ENDINGS = frozenset(
+    {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "txt", "yaml", "yml", "dll"}
+)
+"""Of files that have @ in their names; none is a top-level domain."""
+VERSION_BEFORE = re.compile(rb"(?:[vV]|==|>=|<=|~=|[A-Z][A-Za-z]{2,}/|(?i:\bversion[\"']?[ :=]{1,3}[\"']?))$")
+HARMLESS_IPV4 = re.compile(r"127\.|0\.0\.0\.0\Z|255\.|169\.254\.169\.254\Z")
+"""Loopback, unspecified, masks and broadcast, and the address where clouds tell a machine of itself."""
+HARMLESS_PATH_OWNERS = frozenset({
+    "runner", "ubuntu", "root", "app", "user", "users", "ec2-user", "vscode", "node", "jovyan", "circleci",
+    "admin", "administrator", "shared", "public", "default", "nonroot", "appuser", "www-data",
+    "azureuser", "debian", "centos", "gitpod", "codespace", "sandbox_user", "worker", "service",
+})  # fmt: skip
+
+
+def email(candidate: Candidate) -> Spans:
+    """Not git@ before a repository, and not a file name with @ in it."""
+    local, _, domain = candidate.text.rpartition("@")
+    ending = domain.rpartition(".")[2].lower()
+    return () if local.lower() == "git" or ending in FILE_ENDINGS else candidate.whole
+
+
+def ipv4(candidate: Candidate) -> Spans:
+    """Four octets, not a version, and not an address that every machine has."""
+    text = candidate.text
+    if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in text.split(".")):
+        return ()
+    if HARMLESS_IPV4.match(text) or VERSION_BEFORE.search(candidate.before(16)):
+        return ()
+    return candidate.whole
+
+
+def is_ipv6(text: str) -> bool:
+    """An address by RFC 4291 with a digit in it and two groups or more: `std::map` and `ab::cd` are code."""
+    groups = [group for group in text.split(":") if group]
+    if len(groups) < 2 or not any(character.isdigit() for character in text):
+        return False
+    try:
+        IPv6Address(text)
+    except AddressValueError:
+        return False
+    return "::" not in text or any(len(group) > 2 for group in groups)
+
+
+def is_base58check(text: str) -> bool:
+    """A checksum of four bytes: nothing else passes."""
+    return checksums.base58check(text)
+
+
+def is_bech32(text: str) -> bool:
+    """In one case, and with its checksum."""
+    return text in (text.lower(), text.upper()) and checksums.bech32(text)
+
+
+def path_owner(candidate: Candidate) -> Spans:
+    """The folder of a person, not of a service."""
+    return () if candidate.text.lower() in HARMLESS_PATH_OWNERS else candidate.whole
+
+
+CHECKS: dict[str, Check] = {
+    "email": email,
+    "ipv4": ipv4,
+    "ipv6": where(is_ipv6),
+    "base58check": where(is_base58check),
+    "bech32": where(is_bech32),
+    "path_owner": path_owner,
+}

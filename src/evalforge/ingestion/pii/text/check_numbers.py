@@ -1,0 +1,165 @@
+"""Checks of account, card and telephone numbers."""
+
+import re
+
+from evalforge.ingestion.pii.text import checksums, phones
+from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans
+
+IBAN_LENGTHS = {
+    country: int(length)
+    for country, length in re.findall(
+        r"([A-Z]{2})(\d\d)",
+        "AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29ES24FI18FK18FO18FR27"
+        "GB22GE22GI23GL18GR27GT28HN28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22"
+        "MK19MN20MR27MT31MU30NI28NL18NO15OM23PK24PL28PS29PT25QA29RO24RS22RU33SA24SC31SD18SE24SI19SK24SM27SO23ST25SV28"
+        "TL23TN24TR26UA29VA22VG24XK20YE30",
+    )
+}
+"""SWIFT's IBAN registry, release 99."""
+CARDS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"
+    r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720|220[0-4]|35\d\d)\d{12}"
+    r"|(?:3[47]\d\d|2131|1800)\d{11}"
+    r"|(?:30[0-5]\d|309\d|3[689]\d\d)(?:\d{10}|\d{12}|\d{15})"
+    r"|(?:6011|64[4-9]\d|65\d\d|6[02]\d\d|8[12]\d\d|508\d)\d{12,15}"
+    r"|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}"
+)
+"""First digits and lengths of card numbers, by the networks' published ranges (ISO/IEC 7812)."""
+GROUPS = re.compile(r"\d+")
+ID_KEY = re.compile(
+    rb"(?:(?i:(?:^|[^a-z])(?:ids?|uid|uuid|guid|sku|order|invoice|ean|isbn|upc|asin|run|job|build|commit|tick|epoch|next|nonce"
+    rb"|offset|size|bytes|length|count|seq|sequence|version|timestamp|ts|start|end|duration|checksum|hash|digest|seed|port|pid"
+    rb"|row|line|between|and|limit|trace|span|parent)|[_.-](?:ids?|at|ns|ms))|[a-z]Ids?)"
+    rb"[\"'\]]{0,2}\s{0,2}(?:[:=#]|==|is)?\s{0,2}[\"'#\[(]?$"
+)
+"""A word before a number that says that it counts or names a thing."""
+INSIDE_A_NUMBER = re.compile(rb"\d[ .]\Z|/\Z")
+"""Before a group of digits that goes on from others: a constant in a table, a path."""
+DATE = re.compile(
+    r"(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2])\2(?:19|20)\d\d"
+    r"|(?:0?[1-9]|1[0-2])([-./ ])(?:0?[1-9]|[12]\d|3[01])\3(?:19|20)\d\d"
+)
+
+
+def digits_of(text: str) -> str:
+    """The ASCII digits of a text."""
+    return "".join(character for character in text if "0" <= character <= "9")
+
+
+def under_an_id(candidate: Candidate) -> bool:
+    """Whether a word before the number says that it counts or names a thing."""
+    return ID_KEY.search(candidate.before(24)) is not None
+
+
+def iban(candidate: Candidate) -> Spans:
+    """The country's length, then modulo 97. What follows an IBAN in the same run of words is left."""
+    text = candidate.text.upper()
+    length = IBAN_LENGTHS.get(text[:2], 0)
+    characters = [place for place, character in enumerate(text) if character.isalnum()]
+    if not 0 < length <= len(characters):
+        return ()
+    end = characters[length - 1] + 1
+    compact = "".join(text[place] for place in characters[:length])
+    if text[end : end + 1].isalnum() or not checksums.mod97_of_iban(compact):
+        return ()
+    return ((candidate.start, candidate.start + end),)
+
+
+def _is_card(digits: str) -> bool:
+    return CARDS.fullmatch(digits) is not None and checksums.luhn(digits)
+
+
+def card(candidate: Candidate) -> Spans:
+    """Whole groups of digits that make a card number: one after the other, as many as there are in the run."""
+    text = candidate.text
+    if text.isdigit():
+        return candidate.whole if _is_card(text) and not under_an_id(candidate) else ()
+    groups = [group.span() for group in GROUPS.finditer(text)]
+    found, first = [], 0
+    while first < len(groups):
+        last = _last_group_of_a_card(text, groups, first)
+        alone = last == first
+        if last is not None and not (alone and (under_an_id(candidate) or _is_fraction(text, groups[first][0]))):
+            found.append((candidate.start + groups[first][0], candidate.start + groups[last][1]))
+            first = last
+        first += 1
+    return tuple(found)
+
+
+def _is_fraction(text: str, start: int) -> bool:
+    """Whether digits stand behind a decimal point: a point right after digits."""
+    return start > 1 and text[start - 1] == "." and text[start - 2].isdigit()
+
+
+def _last_group_of_a_card(text: str, groups: list[tuple[int, int]], first: int) -> int | None:
+    """The group with which a card number from group `first` on ends. Groups of a card have two to eight digits."""
+    digits, longest = "", groups[first][1] - groups[first][0]
+    if longest == 1 or longest > 8:
+        return first if _is_card(text[slice(*groups[first])]) else None
+    for last in range(first, min(first + 6, len(groups))):
+        start, end = groups[last]
+        if not 1 < end - start <= 8:
+            return None
+        digits += text[start:end]
+        if _is_card(digits):
+            return last
+    return None
+
+
+def luhn(candidate: Candidate) -> Spans:
+    """Any number with its check digit: a word beside it has already said that it is a card."""
+    digits = digits_of(candidate.text)
+    return candidate.whole if len(set(digits)) > 1 and checksums.luhn(digits) else ()
+
+
+def phone_with_plus(candidate: Candidate) -> Spans:
+    """A calling code and a length that exist; a trunk (0) in brackets does not count."""
+    digits = digits_of(candidate.text.replace("(0)", ""))
+    return candidate.whole if phones.is_possible(digits) else ()
+
+
+def phone_of_north_america(candidate: Candidate) -> Spans:
+    """Area and exchange do not begin with 0 or 1, nor with N11; ids that look so have a word before them."""
+    digits = digits_of(candidate.text.split("x")[0].split("e")[0])[-10:]
+    if digits[1:3] == "11" or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
+        return ()
+    return candidate.whole
+
+
+def national_phone(candidate: Candidate) -> Spans:
+    """As dialled inside one of the regions looked at."""
+    if DATE.search(candidate.text) or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
+        return ()
+    return candidate.whole if phones.is_national(digits_of(candidate.text)) else ()
+
+
+def phone_by_context(candidate: Candidate) -> Spans:
+    """Six to fifteen digits that are no date and no id. Words beside it have already said that it is a telephone."""
+    digits = digits_of(candidate.text)
+    if DATE.search(candidate.text) or not 6 <= len(digits) <= 15 or ID_KEY.search(candidate.before(16)):
+        return ()
+    return candidate.whole
+
+
+def ssn(candidate: Candidate) -> Spans:
+    """Social Security Administration: no area 000 or 666, no group 00, no serial 0000; areas from 900 are ITINs."""
+    digits = digits_of(candidate.text)
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    if area in ("000", "666") or group == "00" or serial == "0000" or under_an_id(candidate):
+        return ()
+    if area >= "900" and not ("50" <= group <= "65" or "70" <= group <= "88" or "90" <= group <= "99"):
+        return ()
+    return candidate.whole
+
+
+CHECKS: dict[str, Check] = {
+    "iban": iban,
+    "card": card,
+    "luhn": luhn,
+    "phone_with_plus": phone_with_plus,
+    "phone_of_north_america": phone_of_north_america,
+    "national_phone": national_phone,
+    "phone_by_context": phone_by_context,
+    "ssn": ssn,
+}

@@ -1,0 +1,130 @@
+"""Checks of secrets: whether a value looks made by a machine or chosen as a password, and not like code or prose."""
+
+import binascii
+import re
+from base64 import b64decode
+
+from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans
+
+PLACEHOLDER = re.compile(
+    r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+\Z|\{\{|%\(|%s|<|\{[a-z_]*\}\Z"
+    r"|(?:none|null|true|false|undefined|redacted|hidden|masked|change_?me|example|placeholder|your[_-].*|my[_-].*)\Z"
+)
+CODE = re.compile(
+    r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]"
+    r"|[A-Za-z_]+(?:\.[A-Za-z_]+)+\Z"
+    r"|_*(?:[a-z]{2,}\d{0,2}(?:_+[a-z]+\d{0,2})+|[A-Z]{2,}\d{0,2}(?:_+[A-Z]+\d{0,2})+|(?:[A-Z]*[a-z]{2,}|[A-Z]{2,}){2,})\Z"
+    r"|[:(\[{]|[A-Za-z_]\w*=(?:None|True|False)\Z"
+)
+"""A call, an index, an attribute, a name in snake, constant or camel case, the rest of `::`, an opened bracket."""
+WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|_*[A-Z]?[a-z]+(?:[A-Z][a-z]+)*")
+"""Prose and plain names."""
+OTHER_KEY = re.compile(
+    rb"(?i)(?:types?|names?|ur[il]|path|file|dir|ttl|seconds|header|field|prefix|suffix|length|size|count|limit|expir[a-z]*"
+    rb"|manager|provider|class|schedule|policy)[\"'\]]{0,2}\s{0,3}(?::=|=>|==|[:=])"
+)
+"""Keys that name something about a secret."""
+PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?\Z")
+FILES = ("H4sI", "iVBORw0KGgo", "/9j/4", "R0lGOD", "UEsDB")
+"""How gzip, PNG, JPEG, GIF and ZIP begin in Base64."""
+TRAILING = ".,;:)]}"
+LEAST_SECRET = 6
+LEAST_TOKEN = 8
+LEAST_PRINTABLE = 16
+PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
+
+
+def is_opaque(value: str) -> bool:
+    """Neither a placeholder nor code nor words."""
+    if PLACEHOLDER.match(value) or WORD.fullmatch(value) or not any(character.isalnum() for character in value):
+        return False
+    return CODE.match(value) is None
+
+
+def trimmed(candidate: Candidate) -> tuple[int, str]:
+    """The end and the text of the value without punctuation that belongs to the sentence."""
+    text = candidate.text.rstrip(TRAILING)
+    return candidate.start + len(text), text
+
+
+def assigned(candidate: Candidate) -> Spans:
+    """The value of a key that names a secret. Numbers are secrets of passwords only: others are counts."""
+    end, text = trimmed(candidate)
+    if len(text) < LEAST_SECRET or not is_opaque(text):
+        return ()
+    key = candidate.data[candidate.match : candidate.start]
+    if OTHER_KEY.search(key) or (NUMBER.match(text) and not PASSWORD_KEY.search(key)):
+        return ()
+    return ((candidate.start, end),)
+
+
+def told(candidate: Candidate) -> Spans:
+    """A secret told in a sentence: not a word."""
+    end, text = trimmed(candidate)
+    return ((candidate.start, end),) if len(text) >= 4 and is_opaque(text) else ()
+
+
+def token(candidate: Candidate) -> Spans:
+    """Long enough and no word."""
+    end, text = trimmed(candidate)
+    return ((candidate.start, end),) if len(text) >= LEAST_TOKEN and is_opaque(text) else ()
+
+
+def query(candidate: Candidate) -> Spans:
+    """The value of a secret parameter of a URL: four characters are enough if they are no word."""
+    return candidate.whole if len(candidate.text) >= 4 and is_opaque(candidate.text) else ()
+
+
+def basic(candidate: Candidate) -> Spans:
+    """RFC 7617: user and password around a colon, in Base64."""
+    decoded = _decoded(candidate.text)
+    return candidate.whole if decoded is not None and b":" in decoded else ()
+
+
+def base64_text(candidate: Candidate) -> Spans:
+    """Base64 of text (JSON, a form, a sentence) or of a file. Digests and keys decode to bytes that are no text."""
+    text = candidate.text
+    if text.startswith(FILES):
+        return candidate.whole
+    decoded = _decoded(text)
+    return candidate.whole if decoded is not None and _is_text(decoded) else ()
+
+
+def hex_text(candidate: Candidate) -> Spans:
+    """Hexadecimal of text."""
+    text = candidate.text
+    return candidate.whole if _is_text(bytes.fromhex(text[: len(text) // 2 * 2])) else ()
+
+
+def _decoded(text: str) -> bytes | None:
+    body = text.rstrip("=").replace("-", "+").replace("_", "/")
+    if len(body) % 4 == 1:
+        body = body[:-1]
+    try:
+        return b64decode(body + "=" * (-len(body) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _is_text(decoded: bytes) -> bool:
+    if len(decoded) < LEAST_PRINTABLE or decoded.translate(None, PRINTABLE):
+        return len(decoded) >= LEAST_PRINTABLE and _is_utf8(decoded)
+    return True
+
+
+def _is_utf8(decoded: bytes) -> bool:
+    """Text with letters beyond ASCII; the last character may be cut."""
+    text = decoded.decode("utf-8", "ignore")
+    return len(text.encode()) >= len(decoded) - 3 and sum(map(str.isprintable, text)) >= len(text) * 0.95
+
+
+CHECKS: dict[str, Check] = {
+    "assigned": assigned,
+    "told": told,
+    "token": token,
+    "query": query,
+    "basic": basic,
+    "base64_text": base64_text,
+    "hex_text": hex_text,
+}
