@@ -3,7 +3,7 @@
 import math
 import os
 import random
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -19,6 +19,14 @@ from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii.hashing import LONGEST_ID
+from evalforge.ingestion.pii.text.lazy import LazyTextEngine
+from evalforge.ingestion.pii.verification import (
+    LeakFound,
+    Verifier,
+    leaks_in_bytes,
+    leaks_in_file,
+    leaks_in_store,
+)
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.pipeline import Pipeline, recent_calls, window_of
 from evalforge.ingestion.query.compiler import compile_query
@@ -197,6 +205,20 @@ def sanitized(settings: Settings, lines: Iterable[bytes], *, explain: bool) -> I
     """`sanitize`: needs the hash key and nothing else."""
     settings.required("hash_key")
     return sanitize_lines(lines, _sanitizer(settings), explain=explain)
+
+
+def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> Iterator[Sequence[LeakFound]]:
+    """`pii verify`: what is found in each record of the store and each line of the logs, and the canaries also in the
+    bytes of the store's file."""
+    verifier = Verifier(LazyTextEngine(), canaries)
+    with closing(open_store_to_read(settings)) as store:
+        yield from leaks_in_store(store, verifier)
+    if settings.firestore is None:
+        for path in (settings.store_path, settings.store_path.with_name(settings.store_path.name + "-wal")):
+            if path.exists():
+                yield from leaks_in_bytes(path, verifier)
+    for path in logs:
+        yield from leaks_in_file(path, verifier)
 
 
 def system_clock() -> SystemClock:

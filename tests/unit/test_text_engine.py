@@ -17,7 +17,7 @@ from evalforge.ingestion.pii.text.folding import fold
 from evalforge.ingestion.pii.text.gate import Gate, told
 from evalforge.ingestion.pii.text.hits import TextScanner, Unscannable
 from evalforge.ingestion.pii.text.recognizers import recognizers
-from helpers.scanning import canonicals, engine, found, redacted
+from helpers.engines import canonicals, engine, found, redacted
 
 VALUES = {
     "EMAIL": "jane.doe@example.org",

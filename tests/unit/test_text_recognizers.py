@@ -7,7 +7,7 @@ import pytest
 
 from evalforge.ingestion.pii.text.engine import TextEngine
 from evalforge.ingestion.pii.text.recognizers import Recognizer, built_in, recognizers
-from helpers.scanning import engine
+from helpers.engines import engine
 
 MARKED = re.compile("«(.*?)»", re.DOTALL)
 RULE: dict[str, Any] = {

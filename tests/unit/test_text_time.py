@@ -6,7 +6,7 @@ import time
 import pytest
 
 from evalforge.ingestion.pii.text.hits import Unscannable
-from helpers.scanning import engine
+from helpers.engines import engine
 
 SIZE = 200_000
 LONGEST_SECONDS = 0.5

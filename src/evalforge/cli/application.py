@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from evalforge import __version__
-from evalforge.cli import capture, demo, erase, rules, sanitize, serve, stored
+from evalforge.cli import capture, demo, erase, pii, rules, sanitize, serve, stored
 
 WIDTH = {"max_content_width": 100}
 
@@ -44,6 +44,7 @@ app.add_typer(stored.captures, name="captures")
 app.add_typer(stored.runs, name="runs")
 app.add_typer(stored.dead_letters, name="dead-letters")
 app.command("erase", short_help="Remove a trace, or all traces of a user, for good.")(erase.erase)
+app.add_typer(pii.pii, name="pii")
 app.command("rules", short_help="Show the failure rules, or try changed ones on a window.")(rules.rules)
 app.command("sanitize", short_help="See what the sanitiser makes of spans.")(sanitize.sanitize)
 app.command("serve", short_help="Serve captures and runs over HTTP.")(serve.serve)

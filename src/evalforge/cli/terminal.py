@@ -125,15 +125,15 @@ def log_and_progress(*, verbose: bool, label: str, logs_in_a_pipe: bool = True) 
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Any]:
-    """A bar on stderr that takes (spans seen, captures, fraction)."""
+def progress_bar(label: str, seen: str = "spans", found: str = "failing traces") -> Iterator[Any]:
+    """A bar on stderr that takes (number seen, number found, fraction)."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
     with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=1.0, counts="")
 
-        def show(spans_seen: int, captures: int, fraction: float) -> None:
-            bar.update(task, completed=fraction, counts=f"{spans_seen:,} spans, {captures:,} failing traces")
+        def show(number_seen: int, number_found: int, fraction: float) -> None:
+            bar.update(task, completed=fraction, counts=f"{number_seen:,} {seen}, {number_found:,} {found}")
 
         yield show

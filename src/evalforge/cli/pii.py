@@ -1,0 +1,89 @@
+"""`evalforge pii`: looking for what must not be stored."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evalforge.cli import terminal
+
+if TYPE_CHECKING:
+    from evalforge.common.config import Settings
+    from evalforge.ingestion.pii.verification import LeakFound
+
+FOUND = 1
+LONGEST_CANARY_FILE = 10 * 1024 * 1024
+
+pii = typer.Typer(help="Look for personal data where none may be.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@pii.callback()
+def _group() -> None: ...
+
+
+@pii.command("verify", short_help="Read the whole store again and say what must not be in it.")
+def verify(
+    canaries: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Texts that you planted, one a line: none may be found.")
+    ] = None,
+    log: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Also this file of log lines; may be given again.")
+    ] = None,
+) -> int:
+    """Read every capture, run and dead letter with today's recognizers, and search the bytes for your canaries.
+
+    Prints one JSON object for each finding: where, path and type, never the thing itself. Exit code 1 if there is any.
+    """
+    from evalforge import wiring
+    from evalforge.common.config import read_settings
+    from evalforge.common.errors import ConfigurationError
+
+    settings = read_settings()
+    if not wiring.store_exists(settings):
+        raise ConfigurationError(f"there is no store at {settings.store_name}: check EVALFORGE_STORE")
+    planted = list(_lines(canaries, "--canaries")) if canaries else []
+    for path in log or ():
+        _check_readable(path, f"--log={path}")
+    leaks: list[LeakFound] = []
+    seen = 0
+    with terminal.progress_bar("Verifying", "records and lines", "findings") as progress:
+        for seen, found in enumerate(wiring.leaks(settings, planted, log or ()), start=1):
+            leaks += found
+            progress(seen, len(leaks), 0.0)
+    for leak in leaks:
+        terminal.print_json(leak)
+    scope = _scope(settings, seen, len(log or ()), len(planted))
+    terminal.note(f"{terminal.counted(len(leaks), 'finding')} in {scope}.")
+    return FOUND if leaks else 0
+
+
+def _scope(settings: "Settings", seen: int, logs: int, planted: int) -> str:
+    parts = [f"{terminal.counted(seen, 'record')} of {settings.store_name}"]
+    parts += [f"and {terminal.counted(logs, 'log file')}"] if logs else []
+    parts += [f"searched for {terminal.counted(planted, 'planted text') if planted else 'no planted text'}"]
+    return ", ".join(parts)
+
+
+def _lines(path: Path, flag: str) -> Iterator[str]:
+    from evalforge.common.errors import ConfigurationError
+
+    _check_readable(path, f"{flag}={path}")
+    try:
+        text = path.read_bytes()[: LONGEST_CANARY_FILE + 1].decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{flag}={path}: the file is not UTF-8 text") from None
+    if len(text) > LONGEST_CANARY_FILE:
+        raise ConfigurationError(f"{flag}={path}: the file is larger than 10 MB")
+    yield from (line.strip() for line in text.splitlines() if line.strip())
+
+
+def _check_readable(path: Path, named: str) -> None:
+    from evalforge.common.errors import ConfigurationError
+
+    try:
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no path"
+        raise ConfigurationError(f"{named}: the file cannot be read: {why}") from None

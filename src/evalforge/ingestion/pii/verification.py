@@ -1,0 +1,150 @@
+"""Looking for what must not be there: stored nouns and lines of logs, read with today's scanner and by plain search.
+
+What EvalForge itself puts into its records (marks, placeholders, keyed hashes, plain ids, times) is no finding.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from evalforge.common.ids import PLAIN_ID
+from evalforge.ingestion.pii.policy import fate_of
+from evalforge.ingestion.pii.text.hits import TextScanner, Unscannable
+from evalforge.ports import CaptureFilter, CaptureStore
+
+KEY = "[key]"
+"""In a path: the name of a member itself is what was found, so that it is not shown."""
+CANARY, UNSCANNABLE = "CANARY", "UNSCANNABLE"
+PIECE_BYTES = 16 * 1024 * 1024
+SMALLEST_NUMBER_SCANNED = 10**6
+"""Shorter numbers identify nobody (facts: pii.md §5)."""
+OWN_MARK = re.compile(
+    r"\[(?:WITHHELD|TRUNCATED|UNSCANNED) chars=\d+\]"
+    r"|\[BLOB[^\]\n]{0,100}\]"
+    r"|\[[A-Z][A-Z_]*_[0-9a-f]{6}\]"
+    r"|\b[a-z]1_[0-9a-f]{40}\b"
+)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z\Z")
+NUMBERS_KEPT = frozenset({"start_ns", "duration", "duration_ms"})
+"""Times, which the sanitiser keeps within their bounds."""
+
+Place: TypeAlias = tuple[str, ...]
+
+
+class LeakFound(msgspec.Struct, frozen=True, kw_only=True):
+    """Where something stands that must not be stored, and of which type. Never the thing itself."""
+
+    where: str
+    path: str
+    type: str
+
+
+class Verifier:
+    """Looks through nouns and lines. `canaries` are texts that were planted, and must be nowhere."""
+
+    def __init__(self, scanner: TextScanner, canaries: Iterable[str] = ()) -> None:
+        self._scanner = scanner
+        self._canaries = tuple(dict.fromkeys(spelling for canary in canaries for spelling in _spellings(canary)))
+
+    @property
+    def longest_canary(self) -> int:
+        """Bytes of the longest spelling; 0 without canaries."""
+        return max(map(len, self._canaries), default=0)
+
+    def noun(self, where: str, noun: msgspec.Struct) -> Iterator[LeakFound]:
+        """What is found in a stored noun."""
+        yield from self._tree(where, msgspec.to_builtins(noun))
+
+    def line(self, where: str, line: bytes) -> Iterator[LeakFound]:
+        """What is found in a line of a log: in the leaves of the JSON value, or in the text if it is none."""
+        try:
+            value = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            value = line.decode("utf-8", "replace")
+        yield from self._tree(where, value)
+
+    def raw(self, where: str, content: bytes) -> Iterator[LeakFound]:
+        """The canaries among bytes, such as those of a database's file."""
+        if any(canary in content for canary in self._canaries):
+            yield LeakFound(where=where, path="", type=CANARY)
+
+    def _tree(self, where: str, value: Any) -> Iterator[LeakFound]:
+        waiting: list[tuple[Place, str, Any]] = [((), "", value)]
+        while waiting:
+            place, key, one = waiting.pop()
+            if isinstance(one, dict):
+                for name, child in one.items():
+                    found = self._types(name, "")
+                    shown = (*place, KEY if found else str(name))
+                    yield from _leaks(where, shown, found)
+                    waiting.append((shown, str(name), child))
+            elif isinstance(one, list | tuple):
+                waiting += [((*place, str(number)), key, child) for number, child in enumerate(one)]
+            else:
+                yield from _leaks(where, place, self._types(one, key))
+
+    def _types(self, leaf: Any, key: str) -> Sequence[str]:
+        text = _text_of(leaf, key)
+        if text is None:
+            return ()
+        found = [CANARY] if any(canary in text.encode("utf-8", "surrogatepass") for canary in self._canaries) else []
+        try:
+            hits = self._scanner.scan(OWN_MARK.sub(" ", text), key=fate_of("", key).name)
+        except Unscannable:
+            return [*found, UNSCANNABLE]
+        return [*found, *dict.fromkeys(hit.type for hit in hits)]
+
+
+def leaks_in_store(store: CaptureStore, verifier: Verifier) -> Iterator[Sequence[LeakFound]]:
+    """What is found in each capture, run and dead letter, one after another."""
+    for capture in store.list_captures(CaptureFilter()):
+        yield list(verifier.noun(f"captures/{capture.trace_id}", capture))
+    for run in store.list_runs():
+        yield list(verifier.noun(f"runs/{run.run_id}", run))
+    for letter in store.list_dead_letters():
+        yield list(verifier.noun(f"dead-letters/{letter.dead_letter_id}", letter))
+
+
+def leaks_in_file(path: Path, verifier: Verifier) -> Iterator[Sequence[LeakFound]]:
+    """What is found in each line of a log."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield list(verifier.line(f"{path}:{number}", line))
+
+
+def leaks_in_bytes(path: Path, verifier: Verifier) -> Iterator[Sequence[LeakFound]]:
+    """The canaries in a file of any kind, read in pieces that overlap by more than the longest canary."""
+    overlap = verifier.longest_canary
+    with path.open("rb") as content:
+        piece = content.read(PIECE_BYTES)
+        while piece:
+            if found := list(verifier.raw(str(path), piece)):
+                yield found
+                return
+            rest = content.read(PIECE_BYTES)
+            piece = piece[-overlap:] + rest if rest and overlap else rest
+
+
+def _text_of(leaf: Any, key: str) -> str | None:
+    """What of a leaf is to be looked at: nothing of ids, times, short numbers, booleans and nulls."""
+    if isinstance(leaf, str):
+        return None if PLAIN_ID.match(leaf) or MOMENT.match(leaf) else leaf
+    if isinstance(leaf, bool) or not isinstance(leaf, int | float) or key in NUMBERS_KEPT:
+        return None
+    return str(leaf) if abs(leaf) >= SMALLEST_NUMBER_SCANNED else None
+
+
+def _leaks(where: str, place: Place, kinds: Sequence[str]) -> Iterator[LeakFound]:
+    for kind in kinds:
+        yield LeakFound(where=where, path=".".join(place), type=kind)
+
+
+def _spellings(canary: str) -> Iterator[bytes]:
+    """As it is, and as JSON spells it, with and without escapes."""
+    text = canary.encode("utf-8", "surrogatepass")
+    yield text
+    yield msgspec.json.encode(canary)[1:-1] if canary.isprintable() else text

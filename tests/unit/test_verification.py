@@ -1,0 +1,70 @@
+"""Reading what is stored once more: what must not be there is named by place and type, and never shown."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from evalforge.ingestion.pii.verification import Verifier, leaks_in_bytes, leaks_in_file, leaks_in_store
+from evalforge.ports import Batch
+from evalforge.storage.sqlite import SqliteStore
+from helpers.captures import capture, dead_letter, run, span
+from helpers.clocks import FakeClock
+from helpers.scanning import FailingScanner, SmallScanner
+
+MAIL = "jane.doe@example.com"
+HASH = "u1_" + "0f" * 20
+
+
+def of_capture(verifier: Verifier, **attributes: object) -> list[tuple[str, str]]:
+    noun = capture("a1", [span(user_hash=HASH, attributes=attributes)])
+    return [(leak.path, leak.type) for leak in verifier.noun("captures/a1", noun)]
+
+
+def test_a_clean_capture_has_no_finding():
+    told = {"input": {"value": "[WITHHELD chars=40]"}, "tags": [f"user_id:{HASH}", "service:shop"], "start_ns": 10**18}
+    assert of_capture(Verifier(SmallScanner()), **told, output={"value": "mail [EMAIL_3f9a2c] about it"}) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "path", "kind"),
+    [
+        ({"input": {"value": f"mail {MAIL}"}}, "input.value", "EMAIL"),
+        ({"metadata": {MAIL: {"value": 1}}}, "metadata.[key]", "EMAIL"),
+        ({"metadata": {"x" + MAIL: {"to": MAIL}}}, "metadata.[key].to", "EMAIL"),
+        ({"metadata": {"card": 4111111111111111}}, "metadata.card", "CARD"),
+        ({"tags": ["service:shop", f"to:{MAIL}"]}, "tags.1", "EMAIL"),
+    ],
+    ids=["a text", "a key", "below a key", "a number", "a tag"],
+)
+def test_what_must_not_be_stored_is_found_in_texts_keys_numbers_and_tags(attributes, path, kind):
+    found = of_capture(Verifier(SmallScanner()), **attributes)
+    assert (f"trace_payload.spans.0.attributes.{path}", kind) in found
+    assert MAIL not in str(found)
+
+
+def test_a_text_that_cannot_be_scanned_is_a_finding():
+    verifier = Verifier(FailingScanner("boom"))
+    assert [kind for _, kind in of_capture(verifier, input={"value": "boom"})] == ["UNSCANNABLE"]
+
+
+def test_a_planted_text_is_found_wherever_it_is_and_however_it_is_spelt(tmp_path: Path):
+    canary = 'q"7-canary-é'
+    verifier = Verifier(SmallScanner(), [canary])
+    assert [kind for _, kind in of_capture(verifier, name=f"x{canary}x")] == ["CANARY"]
+    log = tmp_path / "log"
+    log.write_bytes(msgspec.json.encode({"message": canary}) + b"\nno json " + canary.encode() + b"\n{}\n")
+    lines = [[leak.where for leak in found] for found in leaks_in_file(log, verifier)]
+    assert lines == [[f"{log}:1"], [f"{log}:2"], []]
+    assert [leak.type for found in leaks_in_bytes(log, verifier) for leak in found] == ["CANARY"]
+
+
+def test_the_whole_store_is_read():
+    store, clock = SqliteStore(None), FakeClock()
+    lease = store.acquire_lease("r1", clock.now(), 60)
+    leaking = capture("a1", [span(name=MAIL)])
+    store.commit(lease, Batch(captures=[leaking, capture("b2")], dead_letters=[dead_letter(shape=MAIL)]))
+    store.save_run(run(errors=(MAIL,)))
+    found = [leak.where for part in leaks_in_store(store, Verifier(SmallScanner())) for leak in part]
+    store.close()
+    assert found == ["captures/a1", "runs/r1", "dead-letters/d1"]
