@@ -28,7 +28,7 @@ from evalforge.ingestion.pii.verification import (
     leaks_in_store,
 )
 from evalforge.ingestion.pii_sanitizer import Sanitizer
-from evalforge.ingestion.pipeline import Pipeline, recent_calls, window_of
+from evalforge.ingestion.pipeline import RUNS_REMEMBERED, Pipeline, recent_calls, window_of
 from evalforge.ingestion.query.compiler import compile_query
 from evalforge.ingestion.query.errors import QueryError
 from evalforge.ingestion.query.syntax import parse
@@ -183,7 +183,7 @@ def check(
     store = open_store_to_read(settings)
     try:
         evaluators = frozenset(settings.evaluators) | store.known_evaluators()
-        paced_from = recent_calls(store, clock.now())
+        paced_from = recent_calls(store.list_runs(RUNS_REMEMBERED), clock.now())
     finally:
         store.close()
     run_id = f"check-{random_suffix()}"

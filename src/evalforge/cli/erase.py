@@ -85,10 +85,11 @@ def erase(
 def _trace(given: str | None) -> str | None:
     """The id as it is stored. Raises ConfigurationError, without the text, which may be anything."""
     from evalforge.common.errors import ConfigurationError
+    from evalforge.common.ids import stored_id
 
     if given is None:
         return None
-    trace_id = given.strip().lower()
+    trace_id = stored_id(given.strip())
     if not TRACE_ID.match(trace_id):
         raise ConfigurationError(
             "--trace-id: this is no id of a trace, so nothing was erased; accepted is hex or decimal, "

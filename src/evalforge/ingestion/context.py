@@ -8,14 +8,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-import msgspec
-
 from evalforge.common.clock import timestamp
 from evalforge.common.ids import PLAIN_ID
 from evalforge.ingestion.ancestry import CONTEXT_KEPT, by_start, unknown_parents
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span
 from evalforge.ingestion.failure_rules import RuleSet
-from evalforge.ingestion.merging import with_context
+from evalforge.ingestion.merging import is_better, with_context
 from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.pii_sanitizer import SanitizationFailed, Sanitizer
 from evalforge.ingestion.query.compiler import quoted
@@ -105,14 +103,8 @@ class _Trace:
 
 def _keep(span: CapturedSpan, among: dict[str, CapturedSpan]) -> None:
     known = among.get(span.span_id)
-    if known is None or _is_better(span, known):
+    if known is None or is_better(span, known, by_start):
         among[span.span_id] = span
-
-
-def _is_better(span: CapturedSpan, known: CapturedSpan) -> bool:
-    if by_start(span) != by_start(known):
-        return by_start(span) < by_start(known)
-    return msgspec.json.encode(span) > msgspec.json.encode(known)
 
 
 _Asking: TypeAlias = tuple[_Trace, frozenset[str]]

@@ -166,6 +166,13 @@ def _apart(
     return unread, read
 
 
+def is_better(part: Part, known: Part, rank: Callable[[Part], Any]) -> bool:
+    """Which of two versions of a part is kept: the one of the lower rank, then the one with the greater encoding."""
+    if rank(part) != rank(known):
+        return bool(rank(part) < rank(known))
+    return msgspec.json.encode(part) > msgspec.json.encode(known)
+
+
 def _united(
     stored: Sequence[Part],
     read: Sequence[Part],
@@ -174,16 +181,10 @@ def _united(
     standing: Callable[[Key], Standing],
 ) -> tuple[Part, ...]:
     """Both as one, each key once: the part read, unless this run had read a better version of it before."""
-
-    def is_better(part: Part, known: Part) -> bool:
-        if rank(part) != rank(known):
-            return bool(rank(part) < rank(known))
-        return msgspec.json.encode(part) > msgspec.json.encode(known)
-
     found = {key(part): part for part in stored if standing(key(part)) != "now"}
     for part in read:
         known = found.get(key(part))
-        if known is None or standing(key(part)) != "earlier" or is_better(part, known):
+        if known is None or standing(key(part)) != "earlier" or is_better(part, known, rank):
             found[key(part)] = part
     return tuple(found.values())
 

@@ -4,7 +4,7 @@ Knows ports, not adapters. Failure of one trace never stops the run; failure of 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,12 +107,13 @@ class _Run:
         self._journal.log.info(
             "window", start=self._window.start, end=self._window.end, ml_apps=list(parts.ml_apps), scope=parts.scope
         )
-        last = next((run for run in parts.store.list_runs(1) if run.hash_key_id), None)
-        if last is not None and last.hash_key_id != parts.sanitizer.key_id:
+        runs = list(parts.store.list_runs(RUNS_REMEMBERED))
+        last = runs[0] if runs else None
+        if last is not None and last.hash_key_id and last.hash_key_id != parts.sanitizer.key_id:
             self._journal.note(
                 f"EVALFORGE_HASH_KEY is not the key of the last run ({last.run_id}): the same user has another hash now"
             )
-        parts.source.resume(*recent_calls(parts.store, self._started))
+        parts.source.resume(*recent_calls(runs, self._started))
         names = [rule.name for rule in parts.rules.rules]
         self._journal.log.info("rules in force", rules=names, digest=parts.rules.digest)
 
@@ -292,7 +293,7 @@ def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
         )
 
 
-def recent_calls(store: CaptureStore, now: datetime) -> tuple[float, int]:
+def recent_calls(runs: Iterable[IngestionRun], now: datetime) -> tuple[float, int]:
     """How many seconds ago the last run ended, and the calls of the runs of late: the pace goes on from there.
 
     So the rate of requests holds in any minute, also in one that began under another run.
@@ -300,7 +301,7 @@ def recent_calls(store: CaptureStore, now: datetime) -> tuple[float, int]:
     since = now - PACE_REMEMBERED
     ended = [
         (moment, run.calls)
-        for run in store.list_runs(RUNS_REMEMBERED)
+        for run in runs
         if run.finished_at and (moment := datetime.fromisoformat(run.finished_at)) > since
     ]
     last = max((moment for moment, _ in ended), default=now)
