@@ -1,5 +1,6 @@
 """Reading what is stored once more: what must not be there is named by place and type, and never shown."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -33,9 +34,10 @@ def test_a_clean_capture_has_no_finding():
         ({"metadata": {MAIL: {"value": 1}}}, "metadata.[key]", "EMAIL"),
         ({"metadata": {"x" + MAIL: {"to": MAIL}}}, "metadata.[key].to", "EMAIL"),
         ({"metadata": {"card": 4111111111111111}}, "metadata.card", "CARD"),
+        ({"metadata": {"note": "4111111111111111"}}, "metadata.note", "CARD"),
         ({"tags": ["service:shop", f"to:{MAIL}"]}, "tags.1", "EMAIL"),
     ],
-    ids=["a text", "a key", "below a key", "a number", "a tag"],
+    ids=["a text", "a key", "below a key", "a number", "digits alone", "a tag"],
 )
 def test_what_must_not_be_stored_is_found_in_texts_keys_numbers_and_tags(attributes, path, kind):
     found = of_capture(Verifier(SmallScanner()), **attributes)
@@ -57,6 +59,13 @@ def test_a_planted_text_is_found_wherever_it_is_and_however_it_is_spelt(tmp_path
     lines = [[leak.where for leak in found] for found in leaks_in_file(log, verifier)]
     assert lines == [[f"{log}:1"], [f"{log}:2"], []]
     assert [leak.type for found in leaks_in_bytes(log, verifier) for leak in found] == ["CANARY"]
+
+
+@pytest.mark.parametrize("canary", ["20261123001", "tab\there", "é"])
+def test_a_planted_text_of_digits_or_with_escapes_is_found_too(canary: str):
+    verifier = Verifier(SmallScanner(), [canary])
+    assert [kind for _, kind in of_capture(verifier, span_id=canary)] == ["CANARY"]
+    assert [one.type for one in verifier.raw("file", json.dumps(f"x{canary}x").encode())] == ["CANARY"]
 
 
 def test_the_whole_store_is_read():

@@ -69,12 +69,14 @@ def _lines(path: Path, flag: str) -> Iterator[str]:
     from evalforge.common.errors import ConfigurationError
 
     _check_readable(path, f"{flag}={path}")
+    with path.open("rb") as file:
+        content = file.read(LONGEST_CANARY_FILE + 1)
+    if len(content) > LONGEST_CANARY_FILE:
+        raise ConfigurationError(f"{flag}={path}: the file is larger than 10 MB")
     try:
-        text = path.read_bytes()[: LONGEST_CANARY_FILE + 1].decode()
+        text = content.decode()
     except UnicodeDecodeError:
         raise ConfigurationError(f"{flag}={path}: the file is not UTF-8 text") from None
-    if len(text) > LONGEST_CANARY_FILE:
-        raise ConfigurationError(f"{flag}={path}: the file is larger than 10 MB")
     yield from (line.strip() for line in text.splitlines() if line.strip())
 
 

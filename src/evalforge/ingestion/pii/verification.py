@@ -3,6 +3,7 @@
 What EvalForge itself puts into its records (marks, placeholders, keyed hashes, plain ids, times) is no finding.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ OWN_MARK = re.compile(
     r"|\b[a-z]1_[0-9a-f]{40}\b"
 )
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z\Z")
+ID_KEYS = frozenset({"trace_id", "span_id", "parent_id", "apm_trace_id", "origin_span_id", "id", "request_id"})
+"""Hex or decimal is an id under these; anywhere else it may be a card."""
 NUMBERS_KEPT = frozenset({"start_ns", "duration", "duration_ms"})
 """Times, which the sanitiser keeps within their bounds."""
 
@@ -87,10 +90,11 @@ class Verifier:
                 yield from _leaks(where, place, self._types(one, key))
 
     def _types(self, leaf: Any, key: str) -> Sequence[str]:
+        whole = str(leaf).encode("utf-8", "surrogatepass")
+        found = [CANARY] if any(canary in whole for canary in self._canaries) else []
         text = _text_of(leaf, key)
         if text is None:
-            return ()
-        found = [CANARY] if any(canary in text.encode("utf-8", "surrogatepass") for canary in self._canaries) else []
+            return found
         try:
             hits = self._scanner.scan(OWN_MARK.sub(" ", text), key=fate_of("", key).name)
         except Unscannable:
@@ -130,9 +134,9 @@ def leaks_in_bytes(path: Path, verifier: Verifier) -> Iterator[Sequence[LeakFoun
 
 
 def _text_of(leaf: Any, key: str) -> str | None:
-    """What of a leaf is to be looked at: nothing of ids, times, short numbers, booleans and nulls."""
+    """What of a leaf is to be scanned: nothing of ids where ids belong, times, short numbers, booleans and nulls."""
     if isinstance(leaf, str):
-        return None if PLAIN_ID.match(leaf) or MOMENT.match(leaf) else leaf
+        return None if MOMENT.match(leaf) or (key in ID_KEYS and PLAIN_ID.match(leaf)) else leaf
     if isinstance(leaf, bool) or not isinstance(leaf, int | float) or key in NUMBERS_KEPT:
         return None
     return str(leaf) if abs(leaf) >= SMALLEST_NUMBER_SCANNED else None
@@ -144,7 +148,7 @@ def _leaks(where: str, place: Place, kinds: Sequence[str]) -> Iterator[LeakFound
 
 
 def _spellings(canary: str) -> Iterator[bytes]:
-    """As it is, and as JSON spells it, with and without escapes."""
-    text = canary.encode("utf-8", "surrogatepass")
-    yield text
-    yield msgspec.json.encode(canary)[1:-1] if canary.isprintable() else text
+    """As it is, and as JSON spells it, with no more escapes than it must have and in ASCII alone."""
+    yield canary.encode()
+    yield msgspec.json.encode(canary)[1:-1]
+    yield json.dumps(canary)[1:-1].encode()
