@@ -20,7 +20,8 @@ from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
 from evalforge.ingestion.pii.policy import POLICY_VERSION
-from evalforge.ingestion.pii.walk import Walk, characters
+from evalforge.ingestion.pii.shapes import length, withheld_mark
+from evalforge.ingestion.pii.walk import Walk
 from evalforge.ingestion.summary import redaction_counts, summarise
 from evalforge.models import (
     FAILURE_TYPES,
@@ -163,7 +164,7 @@ class Sanitizer:
                 type=finding.type,
                 severity=finding.severity,
                 span_id=span_id,
-                evaluator=None if name is None else names.get(name) or _withheld(name),
+                evaluator=None if name is None else names.get(name) or withheld_mark(len(name)),
                 error_type=error_type if name is None else None,
                 value=None if entry is None else _evaluation_value(name, entry.get("value")),
                 started_at=started_at,
@@ -254,7 +255,7 @@ def _shown(value: Any, check: checks.Check) -> str | None:
     kept = check(value)
     if type(kept) is str:
         return kept
-    return f"[WITHHELD chars={len(value) if isinstance(value, str) else characters(value)}]"
+    return withheld_mark(length(value))
 
 
 def _evaluator_names(span: Span) -> dict[str, str]:
@@ -262,15 +263,11 @@ def _evaluator_names(span: Span) -> dict[str, str]:
     names: dict[str, str] = {}
     met: Counter[str] = Counter()
     for name in sorted(span.evaluations):
-        names[name] = name if checks.evaluator(name) else _withheld(name)
+        names[name] = name if checks.evaluator(name) else withheld_mark(len(name))
         met[names[name]] += 1
         if met[names[name]] > 1:
             names[name] += f" #{met[names[name]]}"
     return names
-
-
-def _withheld(text: str) -> str:
-    return f"[WITHHELD chars={len(text)}]"
 
 
 def _evaluation_value(evaluator: str | None, value: Any) -> float | bool | str | None:
