@@ -64,6 +64,24 @@ class Walk:
                 out[name] = self._withhold(characters(out[name]), ((), name), "no plausible time")
         return out
 
+    def shown(self, value: Any, check: checks.Check, most_bytes: int = 0, key: str = "") -> str | None:  # noqa: ARG002
+        """A text beside the attributes if it passes, else its withheld form; None stays None.
+
+        Another walk needs `most_bytes` and the `key` over the text.
+        """
+        if value is None:
+            return None
+        kept = check(value)
+        return kept if type(kept) is str else withheld_mark(length(value))
+
+    def label(self, value: Any) -> str | None:
+        """A value of the SANITISED attributes beside them too, if it is text."""
+        return value if type(value) is str else None
+
+    def evaluator_name(self, name: str) -> str:
+        """What is shown of an evaluator whose own name cannot be."""
+        return withheld_mark(len(name))
+
     def any(self, value: Any, path: Path, node: Node = FREE, parent: str = "", depth: int = 1) -> Any:
         """Any value at a place of the allow list; without one it is free and nothing but its shape is kept."""
         kind = type(value)
