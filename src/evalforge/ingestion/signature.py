@@ -16,7 +16,8 @@ VERSION = "v1"
 
 VARIABLE_PART = re.compile(
     r"""\[(?:WITHHELD|TRUNCATED|BLOB|UNSCANNED)[^\]]*\]   # what the sanitiser put
-      | \[[A-Z][A-Z_]*_\d+\]                             # a numbered placeholder
+      | \[[A-Z][A-Z_]*_(?:\d+|[0-9a-f]{6})\]             # a placeholder
+      | \b[uhs]1_[0-9a-f]{40}\b                          # a keyed hash
       | "[^"]*" | '[^']*' | `[^`]*`                      # quoted values
       | \b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b
       | \b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b            # hex ids
