@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from evalforge.ingestion.pii.text.hits import Hit, Unscannable
 
 EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,24}")
-CARD = re.compile(r"(?<![A-Za-z0-9])\d(?:[ -]?\d){12,18}(?![A-Za-z0-9])")
+CARD = re.compile(r"(?<![0-9])\d(?:[ -]?\d){12,18}(?![0-9])", re.ASCII)
 
 
 class SmallScanner:

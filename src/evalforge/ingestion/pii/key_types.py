@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 
 from evalforge.ingestion.pii import policy
+from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.policy import Fate, KeyFate, fate_of
 from evalforge.ingestion.pii.words import words
 
@@ -61,6 +62,8 @@ FAMILIES = (
 
 def redacting_fate_of(parent: str, key: str) -> KeyFate:
     """As `fate_of`; and Fate.REPLACE, by the entity type as its name, for keys that name a secret or a person."""
+    if "[" in key:
+        key = MARK.sub("", key)  # which is no word of the key's own
     found = fate_of(parent, key)
     if found.name or found.fate is not Fate.PLAIN:
         return found
