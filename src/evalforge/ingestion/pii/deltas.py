@@ -56,7 +56,7 @@ def _pieces(value: Any, place: Place, depth: int) -> Iterator[tuple[Place, str]]
 
 
 def _crosses(pieces: Sequence[str], find: Find) -> bool:
-    """Whether anything is in more than one piece that no piece has any part of on its own."""
+    """Whether anything is in more than one piece that the pieces do not have on their own, as a list of values has."""
     starts = [0, *accumulate(map(len, pieces))]
     crossing = [hit for hit in find("".join(pieces)) if any(hit.start < border < hit.end for border in starts)]
     if not crossing:
@@ -66,7 +66,16 @@ def _crosses(pieces: Sequence[str], find: Find) -> bool:
         for start, piece in zip(starts, pieces, strict=False)
         for hit in find(piece)
     ]
-    return any(not any(start < hit.end and end > hit.start for start, end in alone) for hit in crossing)
+    return any(not _is_covered(hit, alone) for hit in crossing)
+
+
+def _is_covered(hit: Hit, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether these stretches, in order, leave nothing of it out."""
+    position = hit.start
+    for start, end in spans:
+        if start <= position < end:
+            position = end
+    return position >= hit.end
 
 
 def _with(value: Any, place: Place, text: str) -> Any:
