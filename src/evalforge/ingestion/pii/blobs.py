@@ -25,10 +25,9 @@ URL_SAFE = str.maketrans("-_", "+/")
 
 def find_blobs(text: str) -> list[Hit]:
     """Every run of the text that is an encoding of something, with itself as canonical value."""
-    if len(text) < SHORTEST_RUN or len(max(text.split(), key=len, default="")) < SHORTEST_RUN:
-        return []
-    spans = [found.span() for found in DATA_URL.finditer(text)] if "data:" in text else []
-    spans += [found.span() for found in RUN.finditer(text) if _is_blob(found[0])]
+    spans = [found.span() for found in RUN.finditer(text) if _is_blob(found[0])]
+    if "data:" in text or "DATA:" in text:
+        spans += [found.span() for found in DATA_URL.finditer(text)]
     return [Hit(start, end, BLOB, text[start:end]) for start, end in spans]
 
 

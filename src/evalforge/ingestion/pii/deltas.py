@@ -4,17 +4,21 @@ The pieces are read as one text. Where something crosses from one piece into the
 the first piece, and the others are emptied; else the list is left alone (project's PII facts, §5: stream chunks).
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, TypeAlias
 
+from evalforge.ingestion.pii.policy import MAX_ITEMS
 from evalforge.ingestion.pii.text.hits import Hit
 
 FEWEST_PIECES = 2
 LONGEST_PIECE = 200
 """Characters of the longest piece of a stream; whole messages are no pieces."""
 DEEPEST_PIECE = 6
+MOST_ITEMS = MAX_ITEMS + 16
+"""Items that are read: what is shown, and enough beyond to know what begins in it."""
 PIECE_KEYS = frozenset(
     "content text delta token value partial_json arguments output_text chunk output reasoning_content".split()  # noqa: SIM905
 )
@@ -26,10 +30,10 @@ Place: TypeAlias = tuple[str | int, ...]
 
 def joined(items: Sequence[Any], find: Find) -> Sequence[Any]:
     """The same list, or a copy in which the pieces of a text that something is cut over are one."""
-    if len(items) < FEWEST_PIECES or sum("role" in item for item in items if type(item) is dict) > 1:
-        return items  # a conversation is no stream
+    if len(items) < FEWEST_PIECES or _is_conversation(items):
+        return items
     streams: dict[Place, list[tuple[int, str]]] = defaultdict(list)
-    for number, item in enumerate(items):
+    for number, item in enumerate(items[:MOST_ITEMS]):
         for place, piece in _pieces(item, (), 0):
             streams[place].append((number, piece))
     changed = items
@@ -41,6 +45,11 @@ def joined(items: Sequence[Any], find: Find) -> Sequence[Any]:
             for number in rest:
                 changed[number] = _with(changed[number], place, "")
     return changed
+
+
+def _is_conversation(items: Sequence[Any]) -> bool:
+    """Whether several items say whose they are: messages, whose texts do not belong together."""
+    return sum(1 for item in items[:MOST_ITEMS] if type(item) is dict and "role" in item) > 1
 
 
 def _pieces(value: Any, place: Place, depth: int) -> Iterator[tuple[Place, str]]:
@@ -58,7 +67,7 @@ def _pieces(value: Any, place: Place, depth: int) -> Iterator[tuple[Place, str]]
 def _crosses(pieces: Sequence[str], find: Find) -> bool:
     """Whether anything is in more than one piece that the pieces do not have on their own, as a list of values has."""
     starts = [0, *accumulate(map(len, pieces))]
-    crossing = [hit for hit in find("".join(pieces)) if any(hit.start < border < hit.end for border in starts)]
+    crossing = [hit for hit in find("".join(pieces)) if bisect_right(starts, hit.start) < bisect_left(starts, hit.end)]
     if not crossing:
         return False
     alone = [

@@ -73,12 +73,22 @@ def redacting_fate_of(parent: str, key: str) -> KeyFate:
 
 def type_of(parent: str, key: str) -> str:
     """The entity type of the value under a key that is dropped, hashed or replaced; empty for any other."""
-    fate, name, _ = redacting_fate_of(parent, key)
+    return told_by(parent, key)[0]
+
+
+def told_by(parent: str, key: str) -> tuple[str, str]:
+    """`type_of` the key, and what the key is to its children."""
+    return _told_by(parent, key if len(key) <= policy.LONGEST_KEY else key[-policy.LONGEST_KEY :])
+
+
+@lru_cache(maxsize=8192)
+def _told_by(parent: str, key: str) -> tuple[str, str]:
+    fate, name, below = redacting_fate_of(parent, key)
     if fate is Fate.REPLACE:
-        return name
+        return name, below
     if fate is Fate.HASH_USER:
-        return USER_ID
-    return TYPE_OF_DROPPED.get(name, "") if fate is Fate.DROP else ""
+        return USER_ID, below
+    return (TYPE_OF_DROPPED.get(name, "") if fate is Fate.DROP else ""), below
 
 
 @lru_cache(maxsize=8192)

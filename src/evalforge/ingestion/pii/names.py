@@ -9,8 +9,9 @@ from typing import Any
 
 from evalforge.ingestion.pii import key_types
 from evalforge.ingestion.pii.hashing import id_text
-from evalforge.ingestion.pii.key_types import PERSON, USER_ID, USERNAME, type_of
+from evalforge.ingestion.pii.key_types import PERSON, USER_ID, USERNAME, told_by
 from evalforge.ingestion.pii.policy import MAX_DEPTH
+from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit
 from evalforge.ingestion.pii.words import words
 
@@ -41,7 +42,7 @@ class Names:
 
     def learn(self, value: Any, parse: Parse) -> None:
         """Take in every name that the keys in this value tell."""
-        for kind, text in _told(value, "", parse, 0):
+        for kind, text in _told(value, parse):
             self.add(kind, text)
 
     def add(self, kind: str, text: str) -> None:
@@ -91,42 +92,50 @@ def _lower(text: str) -> str:
     return "".join(one if len(small := one.lower()) != 1 else small for one in text)
 
 
-def _told(value: Any, parent: str, parse: Parse, depth: int) -> Iterator[tuple[str, str]]:
+def _told(value: Any, parse: Parse) -> Iterator[tuple[str, str]]:
     """(entity type, value) of every member of these objects and lists whose key tells one."""
-    if depth > MAX_DEPTH:
-        return
-    if type(value) is dict:
-        yield from _told_by(value, parent, parse, depth)
-    elif type(value) is list:
-        if len(value) == 2 and type(value[0]) is str and (kind := type_of(parent, value[0])):
-            yield from _values(kind, value[1])
-        for child in value:
-            yield from _told_by_text(child) if type(child) is str else ()
-            yield from _told(child, parent, parse, depth + 1)
-    elif type(value) is str and (inner := parse(value)) is not None:
-        yield from _told(inner, parent, parse, depth + 1)
+    left: list[tuple[Any, str, int]] = [(value, "", 0)]
+    while left:
+        value, parent, depth = left.pop()
+        if depth > MAX_DEPTH:
+            continue
+        if type(value) is str:
+            value = parse(value)
+        if type(value) is dict:
+            if "value" in value:
+                yield from _told_by_label(value, parent)
+            for key, child in value.items():
+                kind, below = told_by(parent, key)
+                if kind:
+                    yield from _values(kind, child)
+                if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
+                    left.append((child, below, depth + 1))
+        elif type(value) is list:
+            if len(value) == 2 and type(value[0]) is str:
+                yield from _values(told_by(parent, value[0])[0], value[1])
+            for child in value:
+                if type(child) is str and ":" in child:
+                    yield from _told_by_text(child)
+                if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
+                    left.append((child, parent, depth + 1))
 
 
-def _told_by(value: Mapping[str, Any], parent: str, parse: Parse, depth: int) -> Iterator[tuple[str, str]]:
+def _told_by_label(value: Mapping[str, Any], parent: str) -> Iterator[tuple[str, str]]:
     label = value.get("name", value.get("key"))
-    if "value" in value and type(label) is str and (kind := type_of(parent, label)):
-        yield from _values(kind, value["value"])
-    for key, child in value.items():
-        fate = key_types.redacting_fate_of(parent, key)
-        if fate.name and (kind := type_of(parent, key)):
-            yield from _values(kind, child)
-        if type(child) is dict or type(child) is list or type(child) is str:
-            yield from _told(child, fate.parent, parse, depth + 1)
+    if type(label) is str:
+        yield from _values(told_by(parent, label)[0], value["value"])
 
 
 def _told_by_text(tag: str) -> Iterator[tuple[str, str]]:
-    key, colon, value = tag.partition(":")
-    if colon and len(key) <= LONGEST_NAME and (kind := type_of("", key)):
-        yield from _values(kind, value)
+    key, _, value = tag.partition(":")
+    if len(key) <= LONGEST_NAME:
+        yield from _values(told_by("", key)[0], value)
 
 
 def _values(kind: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The value as text; of a list each of its values."""
+    """The value as text; of a list each of its values. Nothing without a type."""
+    if not kind:
+        return
     values: Sequence[Any] = value if type(value) is list else [value]
     for one in values[:MOST_NAMES]:
         text = id_text(one)

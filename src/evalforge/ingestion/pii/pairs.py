@@ -6,6 +6,7 @@ assigns to `token`, a secret counts only if it is written as a literal.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import unquote_plus
 
@@ -70,7 +71,8 @@ def _in_prose(text: str, queries: Sequence[tuple[int, int]]) -> Iterator[Hit]:
     for separator in SEPARATOR.finditer(text):
         position = separator.start()
         key = KEY_BEFORE.search(text, max(0, position - KEY_ROOM), position)
-        if key is None or any(start <= position < end for start, end in queries):
+        url = bisect_right(queries, (position, position)) - 1
+        if key is None or (url >= 0 and position < queries[url][1]):
             continue
         kind = type_of("", key[1])
         if kind and (value := _value(text, separator.end(), kind)) is not None:

@@ -18,16 +18,17 @@ from evalforge.ingestion.pii.policy import MAX_KEY, MAX_TEXT, MAX_TEXT_NESTING, 
 from evalforge.ingestion.pii.redactor import Redacted, Redactor
 from evalforge.ingestion.pii.schema import FREE, Node
 from evalforge.ingestion.pii.shapes import length, unique
-from evalforge.ingestion.pii.structures import dump_json, parse_json
+from evalforge.ingestion.pii.structures import OPENINGS, dump_json, parse_json
 from evalforge.ingestion.pii.tags import TagReader
-from evalforge.ingestion.pii.walk import NUMBER_BYTES, REMOVED, TRUNCATED, WITHHELD, Path, Walk
+from evalforge.ingestion.pii.walk import DROPPED, HASHED, NUMBER_BYTES, REMOVED, TRUNCATED, WITHHELD, Path, Walk
 
 SMALL_NUMBER = 1_000_000
 """Below it no integer is anyone's number."""
 LARGEST_NUMBER = 2**63
 ID_KEY = re.compile(r"(?:.*_)?ids?\Z")
 SURROGATE = re.compile("[\ud800-\udfff]")
-JSON_OPENINGS = frozenset('{[" \t\r\n')
+ACTS = {WITHHELD: "it cannot be scanned", TRUNCATED: "over a cap", DROPPED: "its key", HASHED: "its key"}
+"""What may happen to a text beside the replacing of entities, and why."""
 PSEUDONYM = re.compile(r"[us]1_[0-9a-f]{40}\Z")
 
 
@@ -160,7 +161,8 @@ class RedactingWalk(Walk):
         if parsed is not None:
             return self._charged(self._data(text, parsed, path, key), path)
         found = self._redacted(text, key)
-        self._account(found, path)
+        if found.types:
+            self._account(found, path)
         return self._charged(found.text, path)
 
     def _data(self, text: str, parsed: tuple[Any, bool], path: Path, key: str) -> str:
@@ -179,7 +181,7 @@ class RedactingWalk(Walk):
 
     def _json(self, text: str) -> tuple[Any, bool] | None:
         """What `parse_json` says of the text; the names are learnt before the walk, so most is asked for twice."""
-        if text[:1] not in JSON_OPENINGS:
+        if text[:1] not in OPENINGS:
             return None
         if text not in self._parsed:
             self._parsed[text] = parse_json(text)
@@ -192,20 +194,29 @@ class RedactingWalk(Walk):
     def _redacted(self, text: str, key: str) -> Redacted:
         known = self._texts.get((text, key))
         if known is None:
-            known = self._texts[text, key] = self._redactor.redact(sound(text), key)
+            parsed = self._json(text)
+            known = self._redactor.redact(sound(text), key) if parsed is None else self._apart(text, parsed, key)
+            self._texts[text, key] = known
         return known
+
+    def _apart(self, text: str, parsed: tuple[Any, bool], key: str) -> Redacted:
+        """JSON in a key, or in a text that is shown beside the attributes: what is done to it is not counted yet."""
+        walk = RedactingWalk(self._pseudonyms, self._redactor)
+        walk._nesting = self._nesting
+        shown = walk._data(text, parsed, (), key)
+        return Redacted(shown, tuple(kind for kind, count in walk.counts.items() for _ in range(count)))
 
     def _account(self, found: Redacted, path: Path) -> None:
         for kind in found.types:
-            if kind == WITHHELD:
-                self.withheld += 1
-                self._note(path, "withheld", "it cannot be scanned")
-            elif kind == TRUNCATED:
-                self.truncated += 1
-                self._note(path, "truncated", "over a cap")
+            if kind in ACTS:
+                self._count(kind)
+                self._note(path, kind.lower(), ACTS[kind])
             else:
                 self._replaced[kind] = self._replaced.get(kind, 0) + 1
                 self._note(path, "redacted", kind)
+
+    def _count(self, act: str) -> None:
+        setattr(self, act.lower(), getattr(self, act.lower()) + 1)
 
     def _charged(self, text: str, path: Path) -> str:
         """The text, cut to what is left of the span's bytes, which it takes."""

@@ -56,7 +56,8 @@ class Redactor:
         """
         window = text[: MAX_TEXT + SCANNED_BEYOND]
         try:
-            return self._replaced(text, window, self._found(window, key))
+            hits = self._found(window, key)
+            return self._replaced(text, window, hits) if hits or len(text) > MAX_TEXT else Redacted(text)
         except Exception:  # noqa: BLE001 - fails closed: no kind of failure may let raw text through
             return Redacted(withheld_mark(len(text)), (WITHHELD,))
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from evalforge.common.errors import EvalForgeError
 
-OPENINGS, CLOSINGS = '{["', '}]"'
+OPENINGS = frozenset('{[" \t\r\n')
+"""What JSON inside a string begins with."""
+CLOSINGS = {"{": "}", "[": "]", '"': '"'}
 MOST_INTEGER_DIGITS = 300
 """Longer integers are read as floats: Python refuses to convert more than 4,300 digits."""
 
@@ -20,7 +22,7 @@ def parse_json(text: str) -> tuple[Any, bool] | None:
     Of a key that an object has twice the last is read, as by everyone, and then the text has more than the value.
     """
     stripped = text.strip()
-    if len(stripped) < 2 or stripped[0] not in OPENINGS or stripped[-1] not in CLOSINGS:
+    if len(stripped) < 2 or stripped[-1] != CLOSINGS.get(stripped[0]):
         return None
     try:
         return _STRICT.decode(stripped), True
