@@ -10,31 +10,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evalforge.ingestion.merging import merge, settle, unite, with_context
-from evalforge.ingestion.models import Finding, Span
+from evalforge.ingestion.models import Finding
 from evalforge.ingestion.pii.policy import MAX_SPAN_BYTES
 from evalforge.ingestion.pii_sanitizer import Sanitizer
-from helpers.sanitizing import FETCHED, FOUND, KEPT, KEY, SANITIZER, TRACE, span_of
+from helpers.sanitizing import FETCHED, FOUND, KEPT, KEY, REDACTING, SANITIZER, TRACE, everything, sanitized, span_of
 from helpers.scanning import FailingScanner, SmallScanner
 
-REDACTING = Sanitizer(hash_key=KEY, scanner=SmallScanner())
 VALUES = ["Zq7jane.doe@example.com", "4111 1111 1111 1111", "4000-0566-5566-5556", "BOB@corp.example.org"]
 PIECES = ["jane.doe@", "Jane.Doe@", "4111 1111", "0566-5566", "corp.example", "41111111", "05665566"]
 """None of these may be left of any of them."""
 PLACES = ["input", "output", "metadata", "error", "name", "intent", "tool_definitions", "tags", "evaluation", "meta"]
 KEYS = ["value", "messages", "content", "text", "note", "reasoning", "query", "arguments", "result", "name", "message"]
-
-
-def everything(sanitizer: Sanitizer, span: Span, *findings: Finding) -> str:
-    """All that leaves the sanitiser for this span, as text."""
-    explain: list[dict[str, str]] = []
-    item = sanitizer.item(span, explain)
-    capture = sanitizer.capture(span, [FOUND, *findings], fetched_at=FETCHED)
-    return msgspec.json.encode([item, explain, capture]).decode()
-
-
-def attributes_of(sanitizer: Sanitizer, attributes: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = sanitizer.item(span_of({"trace_id": TRACE, "span_id": "12", **attributes}))["attributes"]
-    return {key: value for key, value in found.items() if key not in ("trace_id", "span_id")}
 
 
 def nested(value: Any, levels: int) -> Any:
@@ -67,7 +53,7 @@ def test_no_planted_value_comes_out_of_any_tree_at_any_nesting(attributes: dict[
     attributes = {key: nested(value, levels) for key, value in attributes.items()}
     span = span_of({"trace_id": TRACE, "span_id": "12", **attributes})
     finding = Finding(rule="judge", type="toxicity", severity="low", evaluator=VALUES[0])
-    output = everything(REDACTING, span, finding)
+    output = everything(span, finding, sanitizer=REDACTING)
     assert [piece for piece in PIECES if piece in output] == []
     assert len(msgspec.json.encode(REDACTING.span(span))) <= MAX_SPAN_BYTES
 
@@ -75,8 +61,8 @@ def test_no_planted_value_comes_out_of_any_tree_at_any_nesting(attributes: dict[
 @settings(max_examples=200, deadline=None)
 @given(spans)
 def test_sanitising_again_changes_nothing(attributes: dict[str, Any]) -> None:
-    once = attributes_of(REDACTING, attributes)
-    assert attributes_of(REDACTING, once) == once
+    once = sanitized(REDACTING, **attributes)
+    assert sanitized(REDACTING, **once) == once
 
 
 harmless = st.recursive(
@@ -98,7 +84,7 @@ harmless = st.recursive(
 def test_where_nothing_is_found_everything_stays_as_it_was(tree: Any) -> None:
     assume(_nesting(tree) <= 4)
     given_attributes = {"input": {"value": tree}, "metadata": {"note": tree}}
-    assert attributes_of(REDACTING, given_attributes) == given_attributes
+    assert sanitized(REDACTING, **given_attributes) == given_attributes
 
 
 def _nesting(value: Any) -> int:
@@ -131,7 +117,7 @@ def test_one_value_has_one_placeholder_in_a_trace_in_any_order_and_no_other_in_i
 
 
 def test_two_spellings_of_one_value_have_one_placeholder() -> None:
-    found = attributes_of(REDACTING, {"input": {"value": "4111 1111 1111 1111 4111-1111-1111-1111 a@b.io A@B.IO"}})
+    found = sanitized(REDACTING, input={"value": "4111 1111 1111 1111 4111-1111-1111-1111 a@b.io A@B.IO"})
     first, second, third, fourth = found["input"]["value"].split(" ")
     assert first == second != third == fourth
     assert re.fullmatch(r"\[CARD_[0-9a-f]{6}\]", first)
@@ -140,7 +126,7 @@ def test_two_spellings_of_one_value_have_one_placeholder() -> None:
 def test_another_hash_key_gives_other_placeholders() -> None:
     other = Sanitizer(hash_key=KEY[::-1], scanner=SmallScanner())
     given_attributes = {"input": {"value": VALUES[0]}}
-    assert attributes_of(other, given_attributes) != attributes_of(REDACTING, given_attributes)
+    assert sanitized(other, **given_attributes) != sanitized(REDACTING, **given_attributes)
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("Zq7jane.doe@example.com"), MemoryError(), RecursionError()])
@@ -149,7 +135,7 @@ def test_a_text_that_cannot_be_scanned_is_withheld_whole_and_alone(error: Except
     span = span_of(
         {**KEPT, "input": {"value": "I am Zq7jane.doe"}, "output": {"value": "Hello a@b.io"}, "metadata": {"Zq7 k": 1}}
     )
-    output = everything(sanitizer, span)
+    output = everything(span, sanitizer=sanitizer)
     assert "Zq7" not in output
     captured = sanitizer.span(span)
     assert captured.attributes["input"] == {"value": "[WITHHELD chars=16]"}
@@ -166,7 +152,7 @@ def test_a_scanner_that_talks_nonsense_is_not_believed(hits: Any) -> None:
             return hits if isinstance(hits, str) else [Hit(start, end, "EMAIL", "x") for start, end in hits]
 
     sanitizer = Sanitizer(hash_key=KEY, scanner=Nonsense())
-    assert attributes_of(sanitizer, {"input": {"value": "hello"}}) == {"input": {"value": "[WITHHELD chars=5]"}}
+    assert sanitized(sanitizer, input={"value": "hello"}) == {"input": {"value": "[WITHHELD chars=5]"}}
 
 
 @settings(max_examples=50, deadline=None)

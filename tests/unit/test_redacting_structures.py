@@ -3,23 +3,19 @@
 import base64
 import gzip
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
 from evalforge.ingestion.pii.policy import MAX_KEY, MAX_SPAN_BYTES, MAX_TEXT
-from evalforge.ingestion.pii_sanitizer import Sanitizer
-from helpers.sanitizing import KEPT, KEY, TRACE, span_of
-from helpers.scanning import SmallScanner
+from helpers.sanitizing import KEPT, REDACTING, TRACE, sanitized, span_of
 
-REDACTING = Sanitizer(hash_key=KEY, scanner=SmallScanner())
 EMAIL = "jane.doe@example.com"
 
 
-def redacted(**attributes: Any) -> dict[str, Any]:
-    found: dict[str, Any] = REDACTING.item(span_of({"trace_id": TRACE, "span_id": "12", **attributes}))["attributes"]
-    return {key: value for key, value in found.items() if key not in ("trace_id", "span_id")}
+redacted = partial(sanitized, REDACTING)
 
 
 def text(value: str, **beside: Any) -> str:
