@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from evalforge.ingestion.models import Finding
 from evalforge.ingestion.pii.policy import MAX_KEY, MAX_SPAN_BYTES, MAX_TEXT
-from helpers.sanitizing import KEPT, REDACTING, TRACE, sanitized, span_of
+from helpers.sanitizing import FETCHED, KEPT, REDACTING, TRACE, sanitized, span_of
 
 EMAIL = "jane.doe@example.com"
 
@@ -363,3 +364,13 @@ def test_a_span_full_of_text_of_any_kind_stays_under_its_cap(character: str) -> 
     assert len(encoded) <= MAX_SPAN_BYTES
     assert captured.truncated
     assert b"jane" not in encoded
+
+
+def test_nothing_beside_the_attributes_can_steer_a_terminal() -> None:
+    odd = "a\x1b[31mb\r\nc\u202ed"
+    span = span_of({**KEPT, **dict.fromkeys(["name", "ml_app"], odd), "error": {"type": odd, "message": odd}})
+    finding = Finding(rule="r", type="toxicity", severity="low", evaluator=odd)
+    capture = REDACTING.capture(span, [finding], fetched_at=FETCHED)
+    (one,) = capture.trace_payload.spans
+    shown = [one.name, one.ml_app, one.error_type, one.error_message, capture.signals[0].evaluator]
+    assert all(text == "a [31mb  c d" for text in shown), shown

@@ -29,6 +29,7 @@ ID_KEY = re.compile(r"(?:.*_)?ids?\Z")
 SURROGATE = re.compile("[\ud800-\udfff]")
 ACTS = {WITHHELD: "it cannot be scanned", TRUNCATED: "over a cap", DROPPED: "its key", HASHED: "its key"}
 """What may happen to a text beside the replacing of entities, and why."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 PSEUDONYM = re.compile(r"[us]1_[0-9a-f]{40}\Z")
 
 
@@ -63,11 +64,11 @@ class RedactingWalk(Walk):
         kept = check(value)
         if type(value) is not str or type(kept) is str:
             return super().shown(value, check)
-        return fit(self._redacted(value, key).text, most_bytes)
+        return fit(_printable(self._redacted(value, key).text), most_bytes)
 
     def label(self, value: Any) -> str | None:
         """As of `Walk`, cut."""
-        return fit(value, policy.MAX_LABEL_BYTES) if type(value) is str else None
+        return fit(_printable(value), policy.MAX_LABEL_BYTES) if type(value) is str else None
 
     def _list(self, value: Sequence[Any], node: Node, parent: str, path: Path, depth: int) -> Any:
         return super()._list(joined(value, self._redactor.find), node, parent, path, depth)
@@ -122,7 +123,7 @@ class RedactingWalk(Walk):
 
     def evaluator_name(self, name: str) -> str:
         """As of `Walk`."""
-        return fit(cut(self._redacted(name, "").text, MAX_KEY), MAX_KEY)
+        return fit(_printable(self._redacted(name, "").text), MAX_KEY)
 
     def _hashed_before(self, pseudonym: str, fate: Fate) -> str:
         """What this sanitiser made of an id, kept as it is, so that sanitising again changes nothing."""
@@ -233,6 +234,11 @@ class RedactingWalk(Walk):
 def sound(text: str) -> str:
     """The text with U+FFFD for halves of a character, which have no encoding."""
     return text if text.isascii() else SURROGATE.sub("\ufffd", text)
+
+
+def _printable(text: str) -> str:
+    """The text with a space for what would steer a terminal: outside of the attributes it is printed as it is."""
+    return text if text.isprintable() else CONTROL.sub(" ", text)
 
 
 def _key_over(path: Path) -> str:
