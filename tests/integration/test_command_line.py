@@ -244,7 +244,7 @@ def test_a_check_of_changed_rules_names_the_traces_gained_and_lost_and_writes_no
 def test_sanitize_gives_a_line_for_a_line_in_order_and_keeps_input_and_output() -> None:
     spans = [failed(1, input={"value": "canary-1"}), b'{"broken": canary-2', item(3, output={"value": "canary-3"})]
     feed = b"\n".join(one if isinstance(one, bytes) else json.dumps(one).encode() for one in spans)
-    env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY}
+    env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY, "EVALFORGE_TEXT": "withhold"}
     for arguments in (("sanitize",), ("sanitize", "-"), ("sanitize", "-", "--explain")):
         result = evalforge(*arguments, env=env, stdin=feed)
         assert result.code == 0, result.err
@@ -254,6 +254,16 @@ def test_sanitize_gives_a_line_for_a_line_in_order_and_keeps_input_and_output() 
         assert third["attributes"]["output"] == {"value": "[WITHHELD chars=8]"}
         assert "canary" not in result.out + result.err
         assert ("explain" in first) is ("--explain" in arguments)
+
+
+def test_sanitize_reads_texts_and_explains_by_type_and_place() -> None:
+    feed = json.dumps(failed(1, input={"value": "I am canary@example.com"})).encode() + b"\n{canary"
+    env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY}
+    result = evalforge("sanitize", "--explain", env=env, stdin=feed)
+    first, _ = result.lines
+    assert re.fullmatch(r"I am \[EMAIL_[0-9a-f]{6}\]", first["attributes"]["input"]["value"])
+    assert {"path": "input.value", "action": "redacted", "reason": "EMAIL"} in first["explain"]
+    assert "canary" not in result.out + result.err
 
 
 def test_sanitize_reads_a_file(tmp_path: Path) -> None:
