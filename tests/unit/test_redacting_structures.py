@@ -374,3 +374,18 @@ def test_nothing_beside_the_attributes_can_steer_a_terminal() -> None:
     (one,) = capture.trace_payload.spans
     shown = [one.name, one.ml_app, one.error_type, one.error_message, capture.signals[0].evaluator]
     assert all(text == "a [31mb  c d" for text in shown), shown
+
+
+@pytest.mark.parametrize(
+    "said", ["a=1&password=hunter22", "https://x.io/?api_key=hunter22&to=jane.doe%40example.com", "SECRET=hunter22!"]
+)
+def test_what_was_replaced_is_not_replaced_again(said: str) -> None:
+    once = text(said)
+    assert "hunter22" not in once
+    assert text(once) == once
+
+
+def test_a_name_that_a_placeholder_happens_to_hold_is_not_looked_for_in_it() -> None:
+    assert text(f"{MARKED} [WITHHELD chars=7]", metadata={"user_name": "Withheld", "username": "email"}) == (
+        f"{MARKED} [WITHHELD chars=7]"
+    )
