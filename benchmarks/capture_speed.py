@@ -63,6 +63,7 @@ def captured(url: str, path: Path) -> tuple[float, int]:
             "EVALFORGE_DATADOG_URL": url,
             "EVALFORGE_STORE": f"sqlite://{path}",
             "EVALFORGE_HASH_KEY": "0123456789abcdef" * 4,
+            "EVALFORGE_TEXT": "withhold",
             "EVALFORGE_PAGE_LIMIT": "1000",
             "EVALFORGE_REQUESTS_PER_MINUTE": "1e9",
             "DD_API_KEY": "bench",

@@ -19,6 +19,7 @@ from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii.hashing import LONGEST_ID
+from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.text.lazy import LazyTextEngine
 from evalforge.ingestion.pii.verification import (
     LeakFound,
@@ -101,7 +102,8 @@ def capture(
     `ignored` are settings that this version does not know; the log says so.
     """
     settings.required("api_key", "app_key", "hash_key")
-    rules, scope, sanitizer = rules_in_force(settings), _scope(settings), _sanitizer(settings)
+    rules, scope = rules_in_force(settings), _scope(settings)
+    sanitizer = _sanitizer(settings, _scanner(settings))
     store = open_store(settings)
     try:
         run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{random_suffix()}"
@@ -204,7 +206,7 @@ def check(
 def sanitized(settings: Settings, lines: Iterable[bytes], *, explain: bool) -> Iterator[bytes]:
     """`sanitize`: needs the hash key and nothing else."""
     settings.required("hash_key")
-    return sanitize_lines(lines, _sanitizer(settings), explain=explain)
+    return sanitize_lines(lines, _sanitizer(settings, _scanner(settings)), explain=explain)
 
 
 def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> Iterator[Sequence[LeakFound]]:
@@ -280,13 +282,21 @@ def _firestore(settings: Settings, place: FirestoreDatabase, patience_seconds: f
     return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds)
 
 
-def _sanitizer(settings: Settings) -> Sanitizer:
+def _sanitizer(settings: Settings, scanner: TextScanner | None = None) -> Sanitizer:
     assert settings.hash_key is not None
     return Sanitizer(
         hash_key=settings.hash_key.get_secret_value().encode(),
         quality_evaluators=settings.quality_evaluators,
         datadog_site=settings.site,
+        scanner=scanner,
     )
+
+
+def _scanner(settings: Settings) -> TextScanner | None:
+    """What reads free text; loaded only if texts are to be read, as its rules take a while."""
+    if settings.text == "withhold":
+        return None
+    return LazyTextEngine()
 
 
 def _scope(settings: Settings) -> str | None:

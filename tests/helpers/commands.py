@@ -46,6 +46,7 @@ def environment(store: Path, url: str | None = None, **more: str) -> dict[str, s
         "DD_API_KEY": API_KEY,
         "DD_APP_KEY": APP_KEY,
         "EVALFORGE_REQUESTS_PER_MINUTE": "60000",
+        "EVALFORGE_TEXT": "withhold",
         "PYTHONWARNINGS": "error",
     }
     return given | ({"EVALFORGE_DATADOG_URL": url} if url else {}) | more

@@ -8,9 +8,12 @@ import msgspec
 from evalforge.ingestion.decoding import decode_span
 from evalforge.ingestion.models import Finding, Span
 from evalforge.ingestion.pii_sanitizer import Sanitizer
+from helpers.scanning import SmallScanner
 
 KEY = b"0123456789abcdef0123456789abcdef"
 SANITIZER = Sanitizer(hash_key=KEY)
+REDACTING = Sanitizer(hash_key=KEY, scanner=SmallScanner())
+"""Reads texts, and finds e-mail addresses and card numbers in them."""
 FOUND = Finding(rule="errors", type="llm_error", severity="high")
 FETCHED = "2026-11-23T10:46:00.000Z"
 TRACE = "6903738200000000af2d3775dfc70530"
@@ -58,19 +61,19 @@ def with_ids(**attributes: Any) -> Span:
     return span_of({"trace_id": TRACE, "span_id": "12", **attributes})
 
 
-def sanitized(**attributes: Any) -> dict[str, Any]:
+def sanitized(sanitizer: Sanitizer = SANITIZER, **attributes: Any) -> dict[str, Any]:
     """The attributes beside the ids, as `item` gives them."""
-    found = SANITIZER.item(with_ids(**attributes))["attributes"]
+    found = sanitizer.item(with_ids(**attributes))["attributes"]
     return {key: value for key, value in found.items() if key not in ("trace_id", "span_id")}
 
 
-def everything(span: Span, *findings: Finding) -> str:
+def everything(span: Span, *findings: Finding, sanitizer: Sanitizer = SANITIZER) -> str:
     """All that ever leaves the sanitiser for this span, as text."""
     explain: list[dict[str, str]] = []
     parts = (
-        SANITIZER.item(span, explain),
-        SANITIZER.span(span),
-        SANITIZER.capture(span, [FOUND, *findings], fetched_at=FETCHED),
+        sanitizer.item(span, explain),
+        sanitizer.span(span),
+        sanitizer.capture(span, [FOUND, *findings], fetched_at=FETCHED),
     )
     return msgspec.json.encode([*parts, explain]).decode("utf-8")
 

@@ -53,7 +53,7 @@ BAD_INPUT: dict[str, tuple[list[str], dict[str, str], list[str]]] = {
     "no hash key": (["capture"], {"EVALFORGE_HASH_KEY": ""}, ["EVALFORGE_HASH_KEY", "32 bytes"]),
     "a short hash key": (["sanitize"], {"EVALFORGE_HASH_KEY": "canary-short"}, ["EVALFORGE_HASH_KEY", "32 bytes"]),
     "a page limit of 0": (["capture"], {"EVALFORGE_PAGE_LIMIT": "0"}, ["EVALFORGE_PAGE_LIMIT", "0", "1 to 5000"]),
-    "redact": (["capture"], {"EVALFORGE_TEXT": "redact"}, ["EVALFORGE_TEXT", "redact", "withhold"]),
+    "a use of text that is none": (["capture"], {"EVALFORGE_TEXT": "hide"}, ["EVALFORGE_TEXT", "hide", "redact"]),
     "a store elsewhere": (["captures", "list"], {"EVALFORGE_STORE": "redis://x"}, ["EVALFORGE_STORE", "redis://x"]),
     "a scope that does not parse": (["capture"], {"EVALFORGE_SCOPE": "env:(prod"}, ["EVALFORGE_SCOPE", "env:(prod"]),
     "rules that are not there": (["capture"], {"EVALFORGE_RULES": "/nowhere/rules.toml"}, ["/nowhere/rules.toml"]),
@@ -244,7 +244,7 @@ def test_a_check_of_changed_rules_names_the_traces_gained_and_lost_and_writes_no
 def test_sanitize_gives_a_line_for_a_line_in_order_and_keeps_input_and_output() -> None:
     spans = [failed(1, input={"value": "canary-1"}), b'{"broken": canary-2', item(3, output={"value": "canary-3"})]
     feed = b"\n".join(one if isinstance(one, bytes) else json.dumps(one).encode() for one in spans)
-    env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY}
+    env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY, "EVALFORGE_TEXT": "withhold"}
     for arguments in (("sanitize",), ("sanitize", "-"), ("sanitize", "-", "--explain")):
         result = evalforge(*arguments, env=env, stdin=feed)
         assert result.code == 0, result.err
@@ -254,6 +254,16 @@ def test_sanitize_gives_a_line_for_a_line_in_order_and_keeps_input_and_output() 
         assert third["attributes"]["output"] == {"value": "[WITHHELD chars=8]"}
         assert "canary" not in result.out + result.err
         assert ("explain" in first) is ("--explain" in arguments)
+
+
+def test_sanitize_reads_texts_and_explains_by_type_and_place() -> None:
+    feed = json.dumps(failed(1, input={"value": "I am canary@example.com"})).encode() + b"\n{canary"
+    env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY}
+    result = evalforge("sanitize", "--explain", env=env, stdin=feed)
+    first, _ = result.lines
+    assert re.fullmatch(r"I am \[EMAIL_[0-9a-f]{6}\]", first["attributes"]["input"]["value"])
+    assert {"path": "input.value", "action": "redacted", "reason": "EMAIL"} in first["explain"]
+    assert "canary" not in result.out + result.err
 
 
 def test_sanitize_reads_a_file(tmp_path: Path) -> None:

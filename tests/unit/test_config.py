@@ -37,7 +37,7 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         ("EVALFORGE_QUALITY_THRESHOLD", "nan"),
         ("EVALFORGE_QUALITY_THRESHOLD", "1e308"),
         ("EVALFORGE_SCAN", "some"),
-        ("EVALFORGE_TEXT", "redact"),
+        ("EVALFORGE_TEXT", "hide"),
         ("EVALFORGE_DATADOG_URL", "ftp://x"),
         ("EVALFORGE_DATADOG_URL", "localhost:80"),
         ("EVALFORGE_DATADOG_URL", "http://[broken"),

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from evalforge.ingestion.models import Finding
 from evalforge.ingestion.pii.policy import MAX_SPAN_BYTES
+from evalforge.ingestion.pii_sanitizer import Sanitizer
 from helpers.sanitizing import (
     CANARY,
     KEPT,
+    REDACTING,
     SANITIZER,
     TRACE,
     everything,
@@ -21,6 +23,7 @@ from helpers.sanitizing import (
 )
 
 SECRET_NUMBERS = [4111111111111111, 14155550132, 4.111111111111111e15, 14155550132.0]
+SECRETS = [CANARY, "call me on +1 415-555-0132", "sk-proj-Abc123Def456", *SECRET_NUMBERS]
 
 
 def planted(secret: Any) -> dict[str, Any]:
@@ -83,17 +86,24 @@ def planted(secret: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("secret", [CANARY, "call me on +1 415-555-0132", "sk-proj-Abc123Def456", *SECRET_NUMBERS])
-def test_a_secret_planted_everywhere_comes_out_nowhere(secret: Any) -> None:
+@pytest.mark.parametrize(
+    ("sanitizer", "secret"),
+    [
+        *((SANITIZER, secret) for secret in SECRETS),
+        (REDACTING, CANARY),
+        (REDACTING, "4111-1111-1111-1111"),
+    ],
+)
+def test_a_secret_planted_everywhere_comes_out_nowhere(sanitizer: Sanitizer, secret: Any) -> None:
     attributes = planted(secret)
     finding = Finding(rule="judge", type="toxicity", severity="low", evaluator=str(secret))
     span = span_of(attributes, links={str(secret): secret})
-    output = everything(span, finding)
+    output = everything(span, finding, sanitizer=sanitizer)
     digits = str(secret).partition(".")[0]
     assert str(secret) not in output
     assert (digits if digits.isdigit() else "jane") not in output
     assert "4111" not in output.replace(TRACE, "")
-    assert len(msgspec.json.encode(SANITIZER.span(span))) <= MAX_SPAN_BYTES
+    assert len(msgspec.json.encode(sanitizer.span(span))) <= MAX_SPAN_BYTES
 
 
 JSON = st.recursive(
@@ -131,20 +141,25 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.parametrize("sanitizer", [SANITIZER, REDACTING], ids=["withholding", "redacting"])
 @settings(max_examples=200, deadline=None)
 @given(
-    st.dictionaries(st.sampled_from([*KEPT, "input", "output", "meta", "tool_definitions", "_dd"]), JSON, max_size=12)
+    attributes=st.dictionaries(
+        st.sampled_from([*KEPT, "input", "output", "meta", "tool_definitions", "_dd"]), JSON, max_size=12
+    )
 )
-def test_whatever_a_span_holds_it_is_clean_small_the_same_each_time_and_left_alone(attributes: dict[str, Any]) -> None:
+def test_whatever_a_span_holds_it_is_clean_small_the_same_each_time_and_left_alone(
+    sanitizer: Sanitizer, attributes: dict[str, Any]
+) -> None:
     attributes |= {"trace_id": TRACE}
     span = msgspec.structs.replace(span_of(attributes), attributes=attributes)
     before = copy.deepcopy(attributes)
-    output = everything(span)
+    output = everything(span, sanitizer=sanitizer)
     assert CANARY not in output
-    assert len(msgspec.json.encode(SANITIZER.span(span))) <= MAX_SPAN_BYTES
+    assert len(msgspec.json.encode(sanitizer.span(span))) <= MAX_SPAN_BYTES
     assert repr(attributes) == repr(before)
     turned = msgspec.structs.replace(span, attributes=_turned(attributes))
-    assert everything(turned) == output
+    assert everything(turned, sanitizer=sanitizer) == output
 
 
 def _turned(value: Any) -> Any:

@@ -20,11 +20,22 @@ def test_v1_is_frozen() -> None:
         ("trace 6b03fc4e00000000e2ca467b4ce550cf lost", "trace 0123456789abcdef0123456789abcdef lost"),
         ("id 123e4567-e89b-12d3-a456-426614174000", "id 00000000-0000-0000-0000-000000000001"),
         ("mail [EMAIL_1] bounced", "mail [EMAIL_7] bounced"),
+        ("mail [EMAIL_3f9a2c] bounced", "mail [EMAIL_abcdef] bounced"),
+        ("no route to [IPV4_aabbcc]", "no route to [IPV4_112233]"),
+        ("cannot read [BLOB_3f9a2c chars=40]", "cannot read [BLOB_aaaaaa chars=9]"),
+        (f"no user u1_{'ab' * 20}", f"no user u1_{'9c' * 20}"),
         ("[WITHHELD chars=12]", "[WITHHELD chars=99]"),
     ],
 )
 def test_variable_parts_are_folded_away(one: str, other: str) -> None:
     assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize("field", ["service_name", "name", "error_type", "error_message"])
+def test_who_the_user_was_is_in_no_part_of_a_signature(field: str) -> None:
+    one, other = (span(**{field: f"Failed for [EMAIL_{digits}]"}) for digits in ("3f9a2c", "abcdef"))
+    assert signature(one, signal()) == signature(other, signal())
+    assert signature(one, signal()) != signature(span(**{field: "Failed"}), signal())
 
 
 def test_different_words_stay_different() -> None:

@@ -131,7 +131,7 @@ def _details(span: CapturedSpan, *, has_parent: bool) -> list[Text]:
 
 
 def _size(name: str, value: Any) -> str | None:
-    """How much text there was: `input 2 messages, 111 chars withheld`; None where there is no text."""
+    """How much was there: `input 2 messages, 111 chars withheld`; None where there was nothing to count."""
     counted = ""
     if isinstance(value, dict):
         for kind in LISTS:
@@ -139,7 +139,9 @@ def _size(name: str, value: Any) -> str | None:
                 counted, value = f"{terminal.counted(len(value[kind]), kind[:-1])}, ", value[kind]
                 break
     chars = _withheld(value)
-    return f"{name} {counted}{terminal.counted(chars, 'char')} withheld" if counted or chars else None
+    if not chars:
+        return f"{name} {counted.removesuffix(', ')}" if counted else None
+    return f"{name} {counted}{terminal.counted(chars, 'char')} withheld"
 
 
 def _withheld(value: Any) -> int:

@@ -145,11 +145,7 @@ class Settings(BaseModel):
     hash_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
         None, alias="EVALFORGE_HASH_KEY", description="at least 32 bytes, kept secret"
     )
-    text: Literal["withhold"] = Field(
-        "withhold",
-        alias="EVALFORGE_TEXT",
-        description="withhold (redact comes with a later version's text engine)",
-    )
+    text: Literal["redact", "withhold"] = Field("redact", alias="EVALFORGE_TEXT", description="redact or withhold")
     page_limit: int = Field(
         100, alias="EVALFORGE_PAGE_LIMIT", ge=1, le=5000, description="a whole number from 1 to 5000"
     )

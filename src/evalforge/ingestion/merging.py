@@ -12,6 +12,7 @@ import msgspec
 
 from evalforge.ingestion.ancestry import by_start, choose_context, is_whole, unknown_parents
 from evalforge.ingestion.permalink import trace_url
+from evalforge.ingestion.pii.checks import evaluator as is_plain_name
 from evalforge.ingestion.summary import redaction_counts, span_rank, summarise
 from evalforge.models import (
     CapturedSpan,
@@ -47,8 +48,11 @@ def unite(
     what an earlier run stored of it. Of two versions read by one run (Datadog's pages shift while they are read) the
     one that failed worse is kept, then the one with the greater encoding: an order that depends on nothing but the
     versions themselves, and is also the order of the caps, so that what is cut cannot hide what would have been kept.
-    What an earlier run stored goes also where the new version of it is past the caps of what was read.
+    What an earlier run stored goes also where the new version of it is past the caps of what was read, and what another
+    policy of the sanitiser made of what is read anew goes with that policy.
     """
+    if stored.redaction.policy != read.redaction.policy:
+        stored = _without_the_other_policys(stored, read)
     kept, seen = stored.trace_payload, read.trace_payload
     return msgspec.structs.replace(
         stored,
@@ -153,6 +157,19 @@ def _why_lacking(
     missed_then = unknown_parents(payload.spans, payload.context)
     known = stored.context_reason if unknown_parents(spans, context) <= missed_then else None
     return known or "not_read"
+
+
+def _without_the_other_policys(stored: FailureCapture, read: FailureCapture) -> FailureCapture:
+    """What is stored, less the context, which is to be read again, and less the signals of spans read again whose
+    evaluator has no plain name: each policy shows it in another way, and one signal would become two."""
+    again = {span.span_id for span in read.trace_payload.spans}
+    signals = [
+        one
+        for one in stored.signals
+        if one.span_id not in again or one.evaluator is None or is_plain_name(one.evaluator)
+    ]
+    payload = TracePayload(spans=stored.trace_payload.spans)
+    return msgspec.structs.replace(stored, signals=tuple(signals), trace_payload=payload)
 
 
 def _apart(

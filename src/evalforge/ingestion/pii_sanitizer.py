@@ -1,7 +1,8 @@
 """Raw span -> what may be stored: the only maker of a new FailureCapture (design, "The house").
 
-First floor: an allow list of field and type is kept, ids become keyed hashes, named identifiers are dropped, and all
-other text is withheld (`[WITHHELD chars=N]`). It fails closed: whatever goes wrong, nothing of the span comes out.
+An allow list of field and type is kept, ids become keyed hashes, named identifiers are dropped. All other text is
+redacted by a scanner (`[EMAIL_3f9a2c]`), or without one withheld (`[WITHHELD chars=N]`). It fails closed: whatever goes
+wrong, nothing of the span comes out.
 """
 
 from collections import Counter
@@ -19,8 +20,13 @@ from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
-from evalforge.ingestion.pii.policy import POLICY_VERSION
-from evalforge.ingestion.pii.walk import Walk, characters
+from evalforge.ingestion.pii.names import Names
+from evalforge.ingestion.pii.placeholders import Placeholders
+from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES
+from evalforge.ingestion.pii.redacting_walk import RedactingWalk
+from evalforge.ingestion.pii.redactor import Redactor, Remembering
+from evalforge.ingestion.pii.text.hits import TextScanner
+from evalforge.ingestion.pii.walk import Walk
 from evalforge.ingestion.summary import redaction_counts, summarise
 from evalforge.models import (
     FAILURE_TYPES,
@@ -52,7 +58,8 @@ class SanitizationFailed(EvalForgeError):
 class Sanitizer:
     """Makes clean copies of raw spans under one hash key. Safe to share between threads.
 
-    `quality_evaluators` name the score evaluations (higher is better) whose lowest value is a span's quality score.
+    `scanner` reads free text, which is withheld without one. `quality_evaluators` name the score evaluations (higher
+    is better) whose lowest value is a span's quality score.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Sanitizer:
         hash_key: bytes,
         quality_evaluators: Sequence[str] = ("quality", "quality_score"),
         datadog_site: str = "datadoghq.com",
+        scanner: TextScanner | None = None,
     ) -> None:
         if not hash_key:
             raise ConfigurationError("the hash key is empty: set EVALFORGE_HASH_KEY to at least 32 random bytes")
@@ -68,6 +76,7 @@ class Sanitizer:
         self.key_id = self._pseudonyms.other(b"", "key-id")[:KEY_ID_CHARACTERS]
         self._quality_evaluators = tuple(quality_evaluators)
         self._site = datadog_site
+        self._scanner = None if scanner is None else Remembering(scanner)
 
     def capture(self, span: Span, findings: Sequence[Finding], *, fetched_at: str) -> FailureCapture:
         """The capture of a trace as seen through this one failing span. Raises SanitizationFailed."""
@@ -77,11 +86,11 @@ class Sanitizer:
 
     def span(self, span: Span) -> CapturedSpan:
         """The span, sanitised. Raises SanitizationFailed."""
-        return _closed(lambda: self._span(span))
+        return _closed(lambda: self._span(span, self._walk(span)))
 
     def signals(self, span: Span, findings: Sequence[Finding]) -> tuple[Signal, ...]:
         """One signal per rule and evaluator, strongest first. Raises SanitizationFailed."""
-        return _closed(lambda: self._signals(span, findings, self._error_type(span)))
+        return _closed(lambda: self._signals(span, findings, self._walked(span)))
 
     def item(self, span: Span, explain: list[dict[str, str]] | None = None) -> dict[str, Any]:
         """The span as an item of the Export API, sanitised; its top-level fields keep their keys.
@@ -101,8 +110,9 @@ class Sanitizer:
         return self._pseudonyms.user(text) if text else None
 
     def _capture(self, trace_id: str, span: Span, findings: Sequence[Finding], fetched_at: str) -> FailureCapture:
-        captured = self._span(span, min(findings, key=_severity_and_type))
-        found = self._signals(span, findings, captured.error_type, captured)
+        walk = self._walk(span)
+        captured = self._span(span, walk, min(findings, key=_severity_and_type))
+        found = self._signals(span, findings, walk, captured)
         spans, signals, cut = keep_strongest((captured,), found)
         facts = summarise(spans, signals)
         return FailureCapture(
@@ -113,34 +123,51 @@ class Sanitizer:
             datadog_site=self._site,
             datadog_url=trace_url(self._site, trace_id, facts["failed_at"], facts["last_failed_at"]),
             truncated=cut or captured.truncated,
-            redaction=Redaction(policy=POLICY_VERSION, counts=redaction_counts(spans)),
+            redaction=Redaction(policy=walk.policy_version, counts=redaction_counts(spans)),
             **context_standing(spans, (), "not_read"),
             **facts,
         )
 
-    def _span(self, span: Span, worst: Finding | None = None) -> CapturedSpan:
-        walk = Walk(self._pseudonyms)
+    def _walk(self, span: Span, explain: list[dict[str, str]] | None = None) -> Walk:
+        """The walk over a span, before it was begun."""
+        if self._scanner is None:
+            return Walk(self._pseudonyms, explain)
+        trace = span.trace_id.encode() if span.trace_id is not None else _canonical(span)
+        placeholders = Placeholders(self._pseudonyms.key_of(trace))
+        return RedactingWalk(self._pseudonyms, Redactor(self._scanner, placeholders, Names()), explain)
+
+    def _walked(self, span: Span) -> Walk:
+        """The walk after it went over the attributes."""
+        walk = self._walk(span)
+        _attributes(walk, span)
+        return walk
+
+    def _span(self, span: Span, walk: Walk, worst: Finding | None = None) -> CapturedSpan:
         attributes = _attributes(walk, span)
-        ml_app = _text(attributes, "ml_app") or _shown(span.tag("ml_app"), checks.identifier)
-        service = _shown(span.tag("service"), checks.identifier)
+        ml_app = walk.label(attributes.get("ml_app")) or walk.shown(
+            span.tag("ml_app"), checks.identifier, MAX_LABEL_BYTES
+        )
+        service = walk.shown(span.tag("service"), checks.identifier, MAX_LABEL_BYTES)
         return CapturedSpan(
             span_id=self._span_id(span),
             parent_id=self._parent_id(span),
             failure_type=worst.type if worst else None,
             severity=worst.severity if worst else None,
-            name=_text(attributes, "name"),
-            span_kind=_text(attributes, "span_kind"),
-            status=_text(attributes, "status"),
+            name=walk.label(attributes.get("name")),
+            span_kind=walk.label(attributes.get("span_kind")),
+            status=walk.label(attributes.get("status")),
             started_at=_started_at(span),
             duration_ms=_duration_ms(span),
             ml_app=ml_app,
             service_name=service or ml_app,
-            env=_shown(span.tag("env"), checks.identifier),
-            error_type=self._error_type(span),
-            error_message=_shown(span_errors.error_message(span), _never),
+            env=walk.shown(span.tag("env"), checks.identifier, MAX_LABEL_BYTES),
+            error_type=_error_type(span, walk),
+            error_message=walk.shown(span_errors.error_message(span), _never, key="message"),
             status_code=checks.status_code(span_errors.status_code(span)),
             quality_score=self._quality_score(span),
-            model=Model(name=_text(attributes, "model_name"), provider=_text(attributes, "model_provider")),
+            model=Model(
+                name=walk.label(attributes.get("model_name")), provider=walk.label(attributes.get("model_provider"))
+            ),
             user_hash=min(walk.users)[2] if walk.users else None,
             session_hash=min(walk.sessions)[2] if walk.sessions else None,
             truncated=walk.truncated > 0,
@@ -149,11 +176,11 @@ class Sanitizer:
         )
 
     def _signals(
-        self, span: Span, findings: Sequence[Finding], error_type: str | None, captured: CapturedSpan | None = None
+        self, span: Span, findings: Sequence[Finding], walk: Walk, captured: CapturedSpan | None = None
     ) -> tuple[Signal, ...]:
         span_id = captured.span_id if captured else self._span_id(span)
         started_at = captured.started_at if captured else _started_at(span)
-        names = _evaluator_names(span)
+        names, error_type = _evaluator_names(span, walk), _error_type(span, walk)
         found = []
         for finding in findings:
             name = finding.evaluator
@@ -163,9 +190,9 @@ class Sanitizer:
                 type=finding.type,
                 severity=finding.severity,
                 span_id=span_id,
-                evaluator=None if name is None else names.get(name) or _withheld(name),
+                evaluator=None if name is None else names.get(name) or walk.evaluator_name(name),
                 error_type=error_type if name is None else None,
-                value=None if entry is None else _evaluation_value(name, entry.get("value")),
+                value=None if entry is None else _evaluation_value(name, entry.get("value"), walk),
                 started_at=started_at,
             )
             found.append(signal)
@@ -174,11 +201,12 @@ class Sanitizer:
         return tuple(signal for signal in found if strongest[signal.identity] is signal)
 
     def _item(self, span: Span, explain: list[dict[str, str]] | None) -> dict[str, Any]:
-        walk = Walk(self._pseudonyms, explain)
+        walk = self._walk(span, explain)
+        attributes = _attributes(walk, span)
         shown = {
             "id": self._any_id(span.item.get("id"), span) if "id" in span.item else self._span_id(span),
-            "type": _shown(span.item.get("type", "span"), ITEM_TYPE),
-            "attributes": _attributes(walk, span),
+            "type": walk.shown(span.item.get("type", "span"), ITEM_TYPE, MAX_LABEL_BYTES),
+            "attributes": attributes,
         }
         rest = {key: value for key, value in span.item.items() if key not in shown}
         return {**shown, **walk.any(rest, (), depth=0)} if rest else shown
@@ -204,9 +232,6 @@ class Sanitizer:
         if plain is None and isinstance(sent, str):
             return self.pseudonym(sent, "span")
         return plain
-
-    def _error_type(self, span: Span) -> str | None:
-        return _shown(span_errors.error_type(span), checks.error_type)
 
     def _quality_score(self, span: Span) -> float | None:
         evaluations = span.evaluations
@@ -241,43 +266,27 @@ def _never(_: Any) -> None:
     """The check of free text: nothing is kept."""
 
 
-def _text(attributes: dict[str, Any], field: str) -> str | None:
-    """A field of the SANITISED attributes, if it is text."""
-    value = attributes.get(field)
-    return value if type(value) is str else None
+def _error_type(span: Span, walk: Walk) -> str | None:
+    return walk.shown(span_errors.error_type(span), checks.error_type, MAX_LABEL_BYTES)
 
 
-def _shown(value: Any, check: checks.Check) -> str | None:
-    """The text if it passes, else its withheld form; None stays None."""
-    if value is None:
-        return None
-    kept = check(value)
-    if type(kept) is str:
-        return kept
-    return f"[WITHHELD chars={len(value) if isinstance(value, str) else characters(value)}]"
-
-
-def _evaluator_names(span: Span) -> dict[str, str]:
+def _evaluator_names(span: Span, walk: Walk) -> dict[str, str]:
     """Each evaluator of the span as it is shown: the names that the walk gives them in the attributes."""
     names: dict[str, str] = {}
     met: Counter[str] = Counter()
     for name in sorted(span.evaluations):
-        names[name] = name if checks.evaluator(name) else _withheld(name)
+        names[name] = name if checks.evaluator(name) else walk.evaluator_name(name)
         met[names[name]] += 1
         if met[names[name]] > 1:
             names[name] += f" #{met[names[name]]}"
     return names
 
 
-def _withheld(text: str) -> str:
-    return f"[WITHHELD chars={len(text)}]"
-
-
-def _evaluation_value(evaluator: str | None, value: Any) -> float | bool | str | None:
+def _evaluation_value(evaluator: str | None, value: Any, walk: Walk) -> float | bool | str | None:
     if value is None or isinstance(value, bool):
         return value
     kept = checks.evaluation_value(evaluator)(value)
-    return float(kept) if checks.is_number(kept) else _shown(value, lambda _: kept)
+    return float(kept) if checks.is_number(kept) else walk.shown(value, lambda _: kept, MAX_LABEL_BYTES)
 
 
 def _attributes(walk: Walk, span: Span) -> dict[str, Any]:

@@ -14,12 +14,15 @@ from evalforge.models import CapturedSpan, Signal
 
 VERSION = "v1"
 
+PLACEHOLDER = re.compile(r"\[[A-Z][A-Z0-9_]*_[0-9a-f]{6}\]|\b[uhs]1_[0-9a-f]{40}\b")
+"""What the sanitiser puts for a value, and for an id. It differs from trace to trace."""
 VARIABLE_PART = re.compile(
-    r"""\[(?:WITHHELD|TRUNCATED|BLOB|UNSCANNED)[^\]]*\]   # what the sanitiser put
+    rf"""\[(?:WITHHELD|TRUNCATED|BLOB|UNSCANNED)[^\]]*\]  # what the sanitiser put
+      | {PLACEHOLDER.pattern}
       | \[[A-Z][A-Z_]*_\d+\]                             # a numbered placeholder
       | "[^"]*" | '[^']*' | `[^`]*`                      # quoted values
-      | \b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b
-      | \b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b            # hex ids
+      | \b[0-9a-fA-F]{{8}}(?:-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}\b
+      | \b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{{8,}}\b          # hex ids
       | \d+(?:[.,:]\d+)*                                 # numbers, times, versions
     """,
     re.VERBOSE,
@@ -50,5 +53,10 @@ def _digest(
     service: str | None, failure_type: str, kind: str | None, name: str, cause: str | None, detail: str | None
 ) -> str:
     folded = None if detail is None else fold(detail)
-    parts = [service, failure_type, kind, fold(name), cause, folded]
+    parts = [_unnamed(service), failure_type, _unnamed(kind), fold(name), _unnamed(cause), folded]
     return f"{VERSION}:{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]}"
+
+
+def _unnamed(label: str | None) -> str | None:
+    """A label without the placeholders in it; its numbers are part of it."""
+    return label and PLACEHOLDER.sub(FOLDED, label)

@@ -8,7 +8,7 @@ import hmac
 import unicodedata
 from functools import lru_cache
 
-SESSION_PURPOSE, USER_PURPOSE = "session", "user"
+SESSION_PURPOSE, USER_PURPOSE, TRACE_PURPOSE = "session", "user", "trace placeholders"
 HEX_DIGITS = 40
 LONGEST_ID = 256
 """Characters of an id; longer text is no id and is withheld."""
@@ -37,11 +37,17 @@ class Pseudonyms:
         """`h1_` and 40 hex digits for anything else that must be told apart; other purposes give other hashes."""
         return "h1_" + self._digest(purpose, raw if isinstance(raw, bytes) else _encoded(raw))
 
+    def key_of(self, trace: bytes) -> bytes:
+        """The key of one trace's placeholders."""
+        return self._hmac(TRACE_PURPOSE, trace).digest()
+
     def _digest(self, purpose: str, identity: bytes) -> str:
-        message = b"evalforge/" + purpose.encode() + b"/v1\0" + b"\0" + identity
+        return self._hmac(purpose, identity).hexdigest()[:HEX_DIGITS]
+
+    def _hmac(self, purpose: str, identity: bytes) -> hmac.HMAC:
         keyed = self._keyed.copy()  # the key's own rounds are done once
-        keyed.update(message)
-        return keyed.hexdigest()[:HEX_DIGITS]
+        keyed.update(b"evalforge/" + purpose.encode() + b"/v1\0" + b"\0" + identity)
+        return keyed
 
 
 def id_text(value: object) -> str | None:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from evalforge.ingestion.pii.words import words
 
 POLICY_VERSION = "withhold-2"
-"""Stored with each capture. Changes whenever the same span would come out differently."""
+REDACTING_POLICY_VERSION = "redact-1"
+"""One of them is stored with each capture. Each changes whenever the same span would come out differently."""
 
 MAX_DEPTH = 64
 """Levels of nesting below a span's attributes; what lies deeper is withheld whole."""
@@ -28,6 +29,18 @@ MAX_ATTRIBUTE_BYTES = 16_000
 """Encoded bytes of a span's attributes after which the rest is cut; it also bounds the number of nodes."""
 MAX_SPAN_BYTES = 24_576
 """Encoded bytes that no sanitised span exceeds: the cap above, the marks of what was cut, and the fields beside it."""
+MAX_TEXT = 8_000
+"""Characters of a text, redacted."""
+MAX_KEY = 64
+"""Characters of a key that is shown, redacted."""
+MAX_FIELD_BYTES = 2_000
+"""Encoded bytes of a text that is shown beside a span's attributes too."""
+MAX_LABEL_BYTES = 102
+"""Encoded bytes of a shorter one, and of each text of a signal."""
+SCANNED_BEYOND = 8_192
+"""Characters past MAX_TEXT that are read with it, so that what the cap cuts in two is known for what it is."""
+MAX_TEXT_NESTING = 4
+"""Levels of JSON inside strings; what lies deeper is withheld."""
 
 
 class Fate(Enum):
@@ -38,6 +51,8 @@ class Fate(Enum):
     HASH_USER = "hash user"
     HASH_SESSION = "hash session"
     WHOLE = "withhold whole"
+    REPLACE = "replace whole"
+    """Where text is read: a placeholder stands for the value, whatever it is."""
 
 
 USER_KEYS = frozenset({"user_id", "usr_id", "userid", "uid", "enduser_id", "dd_appsec_usr_id"})
@@ -118,7 +133,7 @@ def fate_of(parent: str, key: str) -> KeyFate:
 @lru_cache(maxsize=8192)
 def _fate_of(parent: str, key: str) -> KeyFate:
     for text in (CAMEL.sub("_", key), key):
-        segments = [parent, *map(_normal, PATH_SEPARATOR.split(text))]
+        segments = [parent, *map(normal, PATH_SEPARATOR.split(text))]
         segments = [segment for segment in segments if segment]
         for first in reversed(range(len(segments))):
             fate, name = _listed("_".join(segments[first:]))
@@ -139,11 +154,12 @@ def _listed(name: str) -> tuple[Fate, str]:
 
 
 def _as_parent(parent: str, key: str) -> str:
-    segments = [segment for segment in map(_normal, PATH_SEPARATOR.split(CAMEL.sub("_", key))) if segment]
+    segments = [segment for segment in map(normal, PATH_SEPARATOR.split(CAMEL.sub("_", key))) if segment]
     endings = ["_".join(segments[first:]) for first in range(len(segments))]
     longest = f"{parent}_{endings[0]}" if parent and endings else ""
     return next((name for name in (longest, *endings) if name in PARENTS), "")
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
+    """A segment of a key, casefolded, every separator as `_`."""
     return WORD_SEPARATOR.sub("_", text.casefold()).strip("_")

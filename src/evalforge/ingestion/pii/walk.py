@@ -5,19 +5,19 @@ readings of one span whose keys come in another order give the same bytes. The i
 """
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from evalforge.ingestion.pii import checks, policy
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
-from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, KeyFate, fate_of
-from evalforge.ingestion.pii.schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, TAG_CHECKS, Node
+from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, fate_of
+from evalforge.ingestion.pii.schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, Node
+from evalforge.ingestion.pii.shapes import as_tag, characters, known_first, length, unique, withheld_mark
+from evalforge.ingestion.pii.tags import TagReader
 
 Path = tuple[Any, ...]
 """(path of the parent, name here), or empty at the top; names are as shown, never raw."""
 
 REMOVED: Final = object()
-LONGEST_CACHED_TAG = 200
 MARK_BYTES = 24
 """What `[WITHHELD chars=N]` costs of a span's bytes."""
 NAMED_MARK_BYTES = MARK_BYTES + 4
@@ -31,7 +31,13 @@ class Walk:
     """The sanitising of one span: use `attributes` once, then read what was found.
 
     `users` and `sessions` hold (rank of the key, rank of the place, hash) of every id met; the least is the span's own.
+    What becomes of text is for `_free` and the methods beside it to say, and of a key for `judge`: here text is
+    withheld, and `redacting_walk` reads it.
     """
+
+    policy_version = policy.POLICY_VERSION
+    judge = staticmethod(fate_of)
+    read_tag = TagReader(fate_of)
 
     def __init__(self, pseudonyms: Pseudonyms, explain: list[dict[str, str]] | None = None) -> None:
         self.users: list[tuple[int, int, str]] = []
@@ -41,6 +47,7 @@ class Walk:
         self._left = policy.MAX_ATTRIBUTE_BYTES
         self._pseudonyms = pseudonyms
         self._explain = explain
+        self._withholds_at_once = explain is None
         self._source = len(SOURCES)
 
     @property
@@ -57,6 +64,24 @@ class Walk:
                 out[name] = self._withhold(characters(out[name]), ((), name), "no plausible time")
         return out
 
+    def shown(self, value: Any, check: checks.Check, most_bytes: int = 0, key: str = "") -> str | None:  # noqa: ARG002
+        """A text beside the attributes if it passes, else its withheld form; None stays None.
+
+        Another walk needs `most_bytes` and the `key` over the text.
+        """
+        if value is None:
+            return None
+        kept = check(value)
+        return kept if type(kept) is str else withheld_mark(length(value))
+
+    def label(self, value: Any) -> str | None:
+        """A value of the SANITISED attributes beside them too, if it is text."""
+        return value if type(value) is str else None
+
+    def evaluator_name(self, name: str) -> str:
+        """What is shown of an evaluator whose own name cannot be."""
+        return withheld_mark(len(name))
+
     def any(self, value: Any, path: Path, node: Node = FREE, parent: str = "", depth: int = 1) -> Any:
         """Any value at a place of the allow list; without one it is free and nothing but its shape is kept."""
         kind = type(value)
@@ -66,7 +91,7 @@ class Walk:
             if node.kind == "evaluations":
                 return self._evaluations(value, path, depth)
             if node.kind == "tags":
-                return self._tags([_as_tag(key, value[key]) for key in sorted(value)], path)
+                return self._tags([as_tag(key, value[key]) for key in sorted(value)], path)
         elif kind is list:
             return self._tags(value, path) if node.kind == "tags" else self._list(value, node, parent, path, depth)
         return self._scalar(value, node, path)
@@ -79,9 +104,9 @@ class Walk:
             named = self._named_value(value, parent, path, depth)
             if named is not None:
                 return named
-        keys = sorted(value) if depth and len(value) <= MAX_KEYS else _known_first(value, fields)
+        keys = sorted(value) if depth and len(value) <= MAX_KEYS else known_first(value, fields)
         out: dict[str, Any] = {}
-        left, withheld, silent = self._left - 2, 0, self._explain is None
+        left, withheld, at_once = self._left - 2, 0, self._withholds_at_once
         kept_keys = keys[:MAX_KEYS]
         for key in kept_keys:
             if left <= 0:
@@ -97,7 +122,7 @@ class Walk:
                         left -= len(key) + (len(kept) + 6 if type(kept) is str else NUMBER_BYTES)
                         out[key] = kept
                         continue
-                elif silent and type(child) is str:
+                elif at_once and type(child) is str:
                     left -= len(key) + NAMED_MARK_BYTES
                     withheld += 1
                     out[key] = f"[WITHHELD chars={len(child)}]"
@@ -137,16 +162,12 @@ class Walk:
 
         None if the key decided all: the child was dropped, or is in `out` already.
         """
-        fate, known, below = fate_of(parent, key)
+        fate, known, below = self.judge(parent, key)
         if fate is Fate.DROP:
             self._drop(known, path)
             return None
         if not known:
-            name = unique(f"[WITHHELD chars={len(key)}]", out)
-            self.withheld += 1
-            if self._explain is not None:
-                self._note((path, name), "withheld", "unknown key")
-            return name, below
+            return self._unknown_name(key, path, out), below
         name = unique(known, out)
         if below and type(child) is dict and fate is not Fate.WHOLE:
             return name, below
@@ -158,7 +179,7 @@ class Walk:
         if depth > MAX_DEPTH:
             return self._withhold(characters(value), path, "nested too deeply")
         if len(value) == 2 and type(value[0]) is str:
-            fate = fate_of(parent, value[0])
+            fate = self.judge(parent, value[0])
             if fate.fate is Fate.DROP:
                 return self._drop(fate.name, path)
             if fate.name:
@@ -184,7 +205,7 @@ class Walk:
         field = next((field for field in ("name", "key") if type(value.get(field)) is str), None)
         if field is None:
             return None
-        fate = fate_of(parent, value[field])
+        fate = self.judge(parent, value[field])
         if fate.fate is Fate.DROP:
             return self._drop(fate.name, path)
         if not fate.name:
@@ -201,11 +222,7 @@ class Walk:
             if self._left <= 0 or position == MAX_KEYS:
                 out[self._cut(((key, value[key]) for key in keys[position:]), path)] = None
                 break
-            name = key
-            if not checks.evaluator(key):
-                name = unique(f"[WITHHELD chars={len(key)}]", out)
-                self.withheld += 1
-                self._note((path, name), "withheld", "name of an evaluator")
+            name = key if checks.evaluator(key) else self._evaluator_name(key, path, out)
             self._left -= len(name) + 4
             found = self.any(value[key], (path, name), EVALUATION_OF.get(key, EVALUATION), "", depth + 1)
             if found is not REMOVED:
@@ -222,15 +239,12 @@ class Walk:
             if type(tag) is not str:
                 out.append(self._withhold(characters(tag), (path, position), "no text"))
                 continue
-            fate, name, shown = _tag_cached(tag) if len(tag) <= LONGEST_CACHED_TAG else _tag(tag)
+            fate, name, shown = self.read_tag(tag)
             if shown is not None:
                 self._left -= len(shown) + 3
                 out.append(shown)
             elif fate is Fate.PLAIN:
-                cost = len(name) + 1 if name else 0
-                self._left -= cost
-                hidden = self._withhold(len(tag) - cost, (path, position), "tag")
-                out.append(f"{name}:{hidden}" if name else hidden)
+                out.append(self._free_tag(tag, name, (path, position)))
             elif fate is Fate.DROP:
                 self._drop(name, path)
             else:
@@ -249,7 +263,7 @@ class Walk:
                 return kept
             if node.kind == "identity" and type(value) is str:
                 return self._identity(value, path)
-        return self._withhold(characters(value) if type(value) is not str else len(value), path, "value")
+        return self._free(value, node, path)
 
     def _identity(self, value: str, path: Path) -> str:
         if value in ("", "undefined"):
@@ -267,8 +281,7 @@ class Walk:
         text = id_text(value) if fate is not Fate.WHOLE else None
         hashed = self._hashed(text, fate, name) if text else text
         if hashed is None:
-            reason = "no id" if text is None else "over the cap on users"
-            return self._withhold(characters(value) if type(value) is not str else len(value), path, reason)
+            return self._withhold(length(value), path, "no id" if text is None else "over the cap on users")
         if not hashed:
             return None
         self.hashed += 1
@@ -290,12 +303,38 @@ class Walk:
             self.users.append((0 if name in policy.USER_KEYS else 1, self._source, hashed))
         return hashed
 
+    def _free(self, value: Any, node: Node, path: Path) -> Any:  # noqa: ARG002 - another walk asks what was expected
+        """What is kept of a value that the allow list does not let through."""
+        return self._withhold(length(value), path, "value")
+
+    def _free_tag(self, tag: str, name: str, path: Path) -> str:
+        """What is kept of a tag that the allow list does not let through; `name` is its key if that may be shown."""
+        cost = len(name) + 1 if name else 0
+        self._left -= cost
+        hidden = self._withhold(len(tag) - cost, path, "tag")
+        return f"{name}:{hidden}" if name else hidden
+
+    def _unknown_name(self, key: str, path: Path, out: Container[str]) -> str:
+        """The name to show for a key that nothing is known of."""
+        return self._withheld_name(key, path, out, "unknown key")
+
+    def _evaluator_name(self, key: str, path: Path, out: Container[str]) -> str:
+        """The name to show for an evaluator whose own name cannot be."""
+        return self._withheld_name(key, path, out, "name of an evaluator")
+
+    def _withheld_name(self, key: str, path: Path, out: Container[str], reason: str) -> str:
+        name = unique(withheld_mark(len(key)), out)
+        self.withheld += 1
+        if self._explain is not None:
+            self._note((path, name), "withheld", reason)
+        return name
+
     def _withhold(self, count: int, path: Path, reason: str) -> str:
         self.withheld += 1
         self._left -= MARK_BYTES
         if self._explain is not None:
             self._note(path, "withheld", reason)
-        return f"[WITHHELD chars={count}]"
+        return withheld_mark(count)
 
     def _drop(self, name: str, path: Path) -> Any:
         self.dropped += 1
@@ -315,63 +354,3 @@ class Walk:
             path, name = path
             names.append(str(name))
         self._explain.append({"path": ".".join(reversed(names)), "action": action, "reason": reason})
-
-
-def characters(value: Any) -> int:
-    """Characters of the value's JSON text, without the escapes; 0 for what JSON has no form for."""
-    count, stack = 0, [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            count += len(item) + 2
-        elif isinstance(item, bool) or item is None:
-            count += 5 if item is False else 4
-        elif isinstance(item, int | float):
-            count += len(repr(item))
-        elif isinstance(item, dict):
-            count += 2 + max(0, 2 * len(item) - 1)
-            stack += item.keys()
-            stack += item.values()
-        elif isinstance(item, list | tuple):
-            count += 2 + max(0, len(item) - 1)
-            stack += item
-    return count
-
-
-def _known_first(value: Mapping[str, Any], fields: Mapping[str, Node]) -> list[str]:
-    """The keys in the order in which they are kept: the fields of the allow list, then the others by their text."""
-    known = [name for name in fields if name in value]
-    return known if len(known) == len(value) else known + sorted(value.keys() - known)
-
-
-def unique(name: str, taken: Container[str]) -> str:
-    """The name, with ` #2`, ` #3` and so on where it is taken."""
-    if name not in taken:
-        return name
-    number = 2
-    while f"{name} #{number}" in taken:
-        number += 1
-    return f"{name} #{number}"
-
-
-def _as_tag(key: str, value: Any) -> Any:
-    if type(value) is str:
-        return f"{key}:{value}"
-    return f"{key}:{value}" if type(value) is int else value
-
-
-def _tag(tag: str) -> tuple[Fate, str, str | None]:
-    """The tag's fate, the name of its key if that may be shown, and the whole tag if it may be."""
-    key, colon, value = tag.partition(":")
-    if not colon:
-        return Fate.PLAIN, "", None
-    name = key.lower() if len(key) <= policy.LONGEST_KEY else ""
-    check = TAG_CHECKS.get(name)
-    if check is None:
-        found: KeyFate = fate_of("", key)
-        return (found.fate, found.name, None) if found.fate not in (Fate.PLAIN, Fate.WHOLE) else (Fate.PLAIN, "", None)
-    kept = "" if value == "" else check(value)
-    return Fate.PLAIN, name, None if kept is None else f"{name}:{kept}"
-
-
-_tag_cached = lru_cache(maxsize=4096)(_tag)

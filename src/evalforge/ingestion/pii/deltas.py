@@ -1,0 +1,95 @@
+"""Streams: a value that is cut over the pieces of a list, as chunks of an answer or its tokens, is in none of them.
+
+The pieces are read as one text. Where something crosses from one piece into the next, the whole text is put in place of
+the first piece, and the others are emptied; else the list is left alone (project's PII facts, §5: stream chunks).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, TypeAlias
+
+from evalforge.ingestion.pii.policy import MAX_ITEMS
+from evalforge.ingestion.pii.text.hits import Hit
+
+FEWEST_PIECES = 2
+LONGEST_PIECE = 200
+"""Characters of the longest piece of a stream; whole messages are no pieces."""
+DEEPEST_PIECE = 6
+MOST_ITEMS = MAX_ITEMS + 16
+"""Items that are read: what is shown, and enough beyond to know what begins in it."""
+PIECE_KEYS = frozenset(
+    "content text delta token value partial_json arguments output_text chunk output reasoning_content".split()  # noqa: SIM905
+)
+
+Find = Callable[[str], Sequence[Hit]]
+Place: TypeAlias = tuple[str | int, ...]
+"""Keys and positions from an item of the list down to its piece."""
+
+
+def joined(items: Sequence[Any], find: Find) -> Sequence[Any]:
+    """The same list, or a copy in which the pieces of a text that something is cut over are one."""
+    if len(items) < FEWEST_PIECES or _is_conversation(items):
+        return items
+    streams: dict[Place, list[tuple[int, str]]] = defaultdict(list)
+    for number, item in enumerate(items[:MOST_ITEMS]):
+        for place, piece in _pieces(item, (), 0):
+            streams[place].append((number, piece))
+    changed = items
+    for place, pieces in streams.items():
+        if len(pieces) >= FEWEST_PIECES and _crosses([piece for _, piece in pieces], find):
+            first, *rest = [number for number, _ in pieces]
+            changed = list(changed)
+            changed[first] = _with(changed[first], place, "".join(piece for _, piece in pieces))
+            for number in rest:
+                changed[number] = _with(changed[number], place, "")
+    return changed
+
+
+def _is_conversation(items: Sequence[Any]) -> bool:
+    """Whether several items say whose they are: messages, whose texts do not belong together."""
+    return sum(1 for item in items[:MOST_ITEMS] if type(item) is dict and "role" in item) > 1
+
+
+def _pieces(value: Any, place: Place, depth: int) -> Iterator[tuple[Place, str]]:
+    kind = type(value)
+    if kind is str:
+        if len(value) <= LONGEST_PIECE and (not place or place[-1] in PIECE_KEYS):
+            yield place, value
+    elif depth < DEEPEST_PIECE and kind is dict:
+        for key in sorted(value):
+            yield from _pieces(value[key], (*place, key), depth + 1)
+    elif depth < DEEPEST_PIECE and kind is list and len(value) == 1 and place:
+        yield from _pieces(value[0], (*place, 0), depth + 1)
+
+
+def _crosses(pieces: Sequence[str], find: Find) -> bool:
+    """Whether anything is in more than one piece that the pieces do not have on their own, as a list of values has."""
+    starts = [0, *accumulate(map(len, pieces))]
+    crossing = [hit for hit in find("".join(pieces)) if bisect_right(starts, hit.start) < bisect_left(starts, hit.end)]
+    if not crossing:
+        return False
+    alone = [
+        (start + hit.start, start + hit.end)
+        for start, piece in zip(starts, pieces, strict=False)
+        for hit in find(piece)
+    ]
+    return any(not _is_covered(hit, alone) for hit in crossing)
+
+
+def _is_covered(hit: Hit, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether these stretches, in order, leave nothing of it out."""
+    position = hit.start
+    for start, end in spans:
+        if start <= position < end:
+            position = end
+    return position >= hit.end
+
+
+def _with(value: Any, place: Place, text: str) -> Any:
+    if not place:
+        return text
+    key, *rest = place
+    inner = _with(value[key], tuple(rest), text)
+    return {**value, key: inner} if isinstance(value, dict) else [inner]

@@ -1,0 +1,103 @@
+"""What kind of thing a key says that its value is, where texts are read and not withheld.
+
+Beside the keys with a fate of their own (`policy`), whose values are dropped or hashed, there are those that name a
+secret or a person in their own words: `aws_secret_access_key`, `db_password`, `customer_name`. Their values are
+replaced whole. Sources: project's PII facts, §6 (names of key=value secrets) and §9 (keys).
+"""
+
+import re
+from functools import lru_cache
+
+from evalforge.ingestion.pii import policy
+from evalforge.ingestion.pii.placeholders import MARK
+from evalforge.ingestion.pii.policy import Fate, KeyFate, fate_of
+from evalforge.ingestion.pii.words import words
+
+SECRET, PERSON, EMAIL, PHONE, ADDRESS, USERNAME = "SECRET", "PERSON", "EMAIL", "PHONE", "ADDRESS", "USERNAME"
+USER_ID, BIRTH, NUMBER = "USER_ID", "BIRTH", "ID_NUMBER"
+
+TYPE_OF_DROPPED = {
+    **dict.fromkeys(words("user_email usr_email email e_mail"), EMAIL),
+    **dict.fromkeys(words("user_name usr_name full_name first_name last_name"), PERSON),
+    **dict.fromkeys(words("username usr_login dd_appsec_usr_login user_handle"), USERNAME),
+    **dict.fromkeys(words("phone mobile"), PHONE),
+    **dict.fromkeys(words("address street"), ADDRESS),
+    **dict.fromkeys(words("ssn tax_id passport iban card pan card*"), NUMBER),
+    **dict.fromkeys(words("dob birth birth*"), BIRTH),
+    **dict.fromkeys(
+        words(
+            """
+            authorization proxy_authorization cookie set_cookie x_api_key api_key apikey password passwd pwd credential
+            credentials private_key client_secret csrf xsrf jwt connection_string dsn *_token *_secret
+            """
+        ),
+        SECRET,
+    ),
+}
+"""What a dropped key names, by the name that the lists give it."""
+
+FAMILIES = (
+    (
+        SECRET,
+        re.compile(
+            r"(?:.*_)?(?:secret|password|passwd|passphrase|passcode|pwd|access_key|secret_key|api_key|apikey|auth_key"
+            r"|account_key|encryption_key|signing_key|shared_key|master_key|private_key|client_secret|auth_token"
+            r"|access_token|refresh_token|bearer_token|credentials?|cookie|connection_string|dsn)\Z"
+            r"|.*secret.*_key\Z|(?:.*_)?(?:secret|token)_(?:value|string)\Z|bearer\Z"
+        ),
+    ),
+    (
+        PERSON,
+        re.compile(
+            r"(?:.*_)?(?:customer|client|contact|patient|employee|guest|passenger|holder|recipient|sender|owner|member|caller"
+            r"|buyer|seller|driver|person|nick|given|family|maiden|sur|middle|legal|preferred|full|first|last)_?name\Z"
+        ),
+    ),
+    (EMAIL, re.compile(r".*_e?_?mail(?:_address)?\Z|e_?mail_address\Z")),
+    (PHONE, re.compile(r"(?:.*_)?(?:phone|mobile|telephone|cell|fax)_?(?:number|no|nr)?\Z|.*_(?:phone|mobile)\Z")),
+    (ADDRESS, re.compile(r"(?:.*_)?(?:street|home|postal|mailing|billing|shipping|delivery)_address\Z")),
+)
+"""The first family that a normal form belongs to names it."""
+
+
+def redacting_fate_of(parent: str, key: str) -> KeyFate:
+    """As `fate_of`; and Fate.REPLACE, by the entity type as its name, for keys that name a secret or a person."""
+    if "[" in key:
+        key = MARK.sub("", key)  # which is no word of the key's own
+    found = fate_of(parent, key)
+    if found.name or found.fate is not Fate.PLAIN:
+        return found
+    kind = _family(key[-policy.LONGEST_KEY :])
+    return KeyFate(Fate.REPLACE, kind, found.parent) if kind else found
+
+
+def type_of(parent: str, key: str) -> str:
+    """The entity type of the value under a key that is dropped, hashed or replaced; empty for any other."""
+    return told_by(parent, key)[0]
+
+
+def told_by(parent: str, key: str) -> tuple[str, str]:
+    """`type_of` the key, and what the key is to its children."""
+    return _told_by(parent, key if len(key) <= policy.LONGEST_KEY else key[-policy.LONGEST_KEY :])
+
+
+@lru_cache(maxsize=8192)
+def _told_by(parent: str, key: str) -> tuple[str, str]:
+    fate, name, below = redacting_fate_of(parent, key)
+    if fate is Fate.REPLACE:
+        return name, below
+    if fate is Fate.HASH_USER:
+        return USER_ID, below
+    return (TYPE_OF_DROPPED.get(name, "") if fate is Fate.DROP else ""), below
+
+
+@lru_cache(maxsize=8192)
+def normal_form(key: str) -> str:
+    """The key casefolded, camelCase and every separator as `_`."""
+    return policy.normal(policy.CAMEL.sub("_", key[-policy.LONGEST_KEY :]))
+
+
+@lru_cache(maxsize=8192)
+def _family(key: str) -> str:
+    name = normal_form(key)
+    return next((kind for kind, pattern in FAMILIES if pattern.match(name)), "")

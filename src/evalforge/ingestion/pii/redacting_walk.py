@@ -1,0 +1,250 @@
+"""The walk that reads text: what the allow list does not know is redacted and shown, where `Walk` withholds it.
+
+Keys keep their fates. Text is redacted with the key over it for context; JSON inside it is walked like any other data.
+"""
+
+import re
+from collections.abc import Collection, Container, Mapping, Sequence
+from typing import Any
+
+from evalforge.ingestion.pii import policy
+from evalforge.ingestion.pii.caps import cut, encoded_bytes, fit
+from evalforge.ingestion.pii.checks import Check, is_number
+from evalforge.ingestion.pii.deltas import joined
+from evalforge.ingestion.pii.hashing import Pseudonyms
+from evalforge.ingestion.pii.key_types import normal_form, redacting_fate_of
+from evalforge.ingestion.pii.placeholders import MARK
+from evalforge.ingestion.pii.policy import MAX_KEY, MAX_TEXT, MAX_TEXT_NESTING, Fate
+from evalforge.ingestion.pii.redactor import Redacted, Redactor
+from evalforge.ingestion.pii.schema import FREE, Node
+from evalforge.ingestion.pii.shapes import length, unique
+from evalforge.ingestion.pii.structures import OPENINGS, dump_json, parse_json
+from evalforge.ingestion.pii.tags import TagReader
+from evalforge.ingestion.pii.walk import DROPPED, HASHED, NUMBER_BYTES, REMOVED, TRUNCATED, WITHHELD, Path, Walk
+
+SMALL_NUMBER = 1_000_000
+"""Below it no integer is anyone's number."""
+LARGEST_NUMBER = 2**63
+ID_KEY = re.compile(r"(?:.*_)?ids?\Z")
+SURROGATE = re.compile("[\ud800-\udfff]")
+ACTS = {WITHHELD: "it cannot be scanned", TRUNCATED: "over a cap", DROPPED: "its key", HASHED: "its key"}
+"""What may happen to a text beside the replacing of entities, and why."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+PSEUDONYM = re.compile(r"[us]1_[0-9a-f]{40}\Z")
+
+
+class RedactingWalk(Walk):
+    """The sanitising of one span whose texts are read. Use `attributes` once, as of `Walk`."""
+
+    policy_version = policy.REDACTING_POLICY_VERSION
+    judge = staticmethod(redacting_fate_of)
+    read_tag = TagReader(redacting_fate_of)
+
+    def __init__(self, pseudonyms: Pseudonyms, redactor: Redactor, explain: list[dict[str, str]] | None = None) -> None:
+        super().__init__(pseudonyms, explain)
+        self._withholds_at_once = False
+        self._redactor = redactor
+        self._replaced: dict[str, int] = {}
+        self._nesting = 0
+        self._parsed: dict[str, tuple[Any, bool] | None] = {}
+        self._texts: dict[tuple[str, str], Redacted] = {}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often the walk acted, by kind: also the entities that it replaced, by type."""
+        return super().counts | dict(sorted(self._replaced.items()))
+
+    def attributes(self, attributes: Mapping[str, Any], withhold: Collection[str] = ()) -> dict[str, Any]:
+        """As of `Walk`."""
+        self._redactor.names.learn(attributes, self._data_in)
+        return super().attributes(attributes, withhold)
+
+    def shown(self, value: Any, check: Check, most_bytes: int = policy.MAX_FIELD_BYTES, key: str = "") -> str | None:
+        """As of `Walk`; what does not pass is redacted and cut to so many bytes, and counted where it stands itself."""
+        kept = check(value)
+        if type(value) is not str or type(kept) is str:
+            return super().shown(value, check)
+        return fit(_printable(self._redacted(value, key).text), most_bytes)
+
+    def label(self, value: Any) -> str | None:
+        """As of `Walk`, cut."""
+        return fit(_printable(value), policy.MAX_LABEL_BYTES) if type(value) is str else None
+
+    def _list(self, value: Sequence[Any], node: Node, parent: str, path: Path, depth: int) -> Any:
+        return super()._list(joined(value, self._redactor.find), node, parent, path, depth)
+
+    def _free(self, value: Any, node: Node, path: Path) -> Any:
+        if type(value) is str:
+            return self._text(value, path, _key_over(path))
+        if node.check is None and is_number(value):
+            return self._number(value, path, _key_over(path))
+        return super()._free(value, node, path)
+
+    def _free_tag(self, tag: str, name: str, path: Path) -> str:
+        key, colon, value = tag.partition(":")
+        if not colon:
+            return self._text(tag, path, "")
+        fate, kind, _ = self.judge("", key)
+        if fate is Fate.REPLACE and value:
+            return f"{self._key(key, path)}:{self._whole(value, kind, path)}"
+        if self._json(value) is not None:
+            return f"{name or self._key(key, path)}:{self._text(value, path, normal_form(key))}"
+        # Read as one: an address or a URL has colons too.
+        found = self._text(tag, path, normal_form(key))
+        return name + found[len(key) :] if name and found.startswith(key) else found
+
+    def _unknown(self, key: str, child: Any, parent: str, path: Path, out: dict[str, Any]) -> tuple[str, str] | None:
+        fate, kind, below = self.judge(parent, key)
+        if fate is not Fate.REPLACE:
+            return super()._unknown(key, child, parent, path, out)
+        name = self._unknown_name(key, path, out)
+        if type(child) is dict or type(child) is list:
+            return name, below
+        self._left -= len(name) + 4
+        out[name] = self._under_known_key(child, fate, kind, (path, name))
+        return None
+
+    def _under_known_key(self, value: Any, fate: Fate, name: str, path: Path) -> Any:
+        if type(value) is str and PSEUDONYM.match(value) and fate in (Fate.HASH_USER, Fate.HASH_SESSION):
+            return self._hashed_before(value, fate)
+        if fate is not Fate.REPLACE:
+            return super()._under_known_key(value, fate, name, path)
+        if value is None or value is True or value is False or value == "":
+            self._left -= 5
+            return value
+        return self._whole(value if type(value) is str else str(value), name, path)
+
+    def _unknown_name(self, key: str, path: Path, out: Container[str]) -> str:
+        return unique(self._key(key, path), out)
+
+    def _evaluator_name(self, key: str, path: Path, out: Container[str]) -> str:
+        self._account(self._redacted(key, ""), path)
+        return unique(self.evaluator_name(key), out)
+
+    def evaluator_name(self, name: str) -> str:
+        """As of `Walk`."""
+        return fit(_printable(self._redacted(name, "").text), MAX_KEY)
+
+    def _hashed_before(self, pseudonym: str, fate: Fate) -> str:
+        """What this sanitiser made of an id, kept as it is, so that sanitising again changes nothing."""
+        found = self.sessions if fate is Fate.HASH_SESSION else self.users
+        found.append((1, self._source, pseudonym))
+        self._left -= 45
+        return pseudonym
+
+    def _key(self, key: str, path: Path) -> str:
+        """A key, redacted and cut."""
+        found = self._redacted(key, "")
+        self._account(found, path)
+        return cut(found.text, MAX_KEY)
+
+    def _whole(self, value: str, kind: str, path: Path) -> str:
+        """The placeholder for all of a value."""
+        if MARK.fullmatch(value):
+            return self._charged(value, path)
+        mark = self._redactor.whole(value, kind)
+        self._account(Redacted(mark, (kind,)), path)
+        return self._charged(mark, path)
+
+    def _number(self, value: int | float, path: Path, key: str) -> Any:
+        """A number, or the placeholder for one that is somebody's."""
+        if value != value or abs(value) >= LARGEST_NUMBER:  # NaN, and what not every reader of JSON can hold
+            return self._withhold(length(value), path, "value")
+        self._left -= NUMBER_BYTES
+        if abs(value) < SMALL_NUMBER or value != int(value) or ID_KEY.match(key):
+            return value
+        found = self._redacted(str(int(value)), key)
+        self._account(found, path)
+        return found.text if found.types else value
+
+    def _text(self, text: str, path: Path, key: str) -> str:
+        parsed = self._json(text)
+        if parsed is not None:
+            return self._charged(self._data(text, parsed, path, key), path)
+        found = self._redacted(text, key)
+        if found.types:
+            self._account(found, path)
+        return self._charged(found.text, path)
+
+    def _data(self, text: str, parsed: tuple[Any, bool], path: Path, key: str) -> str:
+        """JSON inside a string: as it was if all of it may stay, else written anew."""
+        if self._nesting == MAX_TEXT_NESTING:
+            return self._withhold(len(text), path, "JSON inside strings, nested too deeply")
+        value, whole = parsed
+        left, self._left = self._left, min(self._left, MAX_TEXT)
+        self._nesting += 1
+        out = self.any(value, path, FREE, self.judge("", key).parent)
+        self._nesting -= 1
+        self._left = left
+        if whole and out == value and len(text) <= MAX_TEXT:
+            return sound(text)
+        return cut(dump_json(None if out is REMOVED else out), MAX_TEXT)
+
+    def _json(self, text: str) -> tuple[Any, bool] | None:
+        """What `parse_json` says of the text; the names are learnt before the walk, so most is asked for twice."""
+        if text[:1] not in OPENINGS:
+            return None
+        if text not in self._parsed:
+            self._parsed[text] = parse_json(text)
+        return self._parsed[text]
+
+    def _data_in(self, text: str) -> Any:
+        parsed = self._json(text)
+        return None if parsed is None else parsed[0]
+
+    def _redacted(self, text: str, key: str) -> Redacted:
+        known = self._texts.get((text, key))
+        if known is None:
+            parsed = self._json(text)
+            known = self._redactor.redact(sound(text), key) if parsed is None else self._apart(text, parsed, key)
+            self._texts[text, key] = known
+        return known
+
+    def _apart(self, text: str, parsed: tuple[Any, bool], key: str) -> Redacted:
+        """JSON in a key, or in a text that is shown beside the attributes: what is done to it is not counted yet."""
+        walk = RedactingWalk(self._pseudonyms, self._redactor)
+        walk._nesting = self._nesting
+        shown = walk._data(text, parsed, (), key)
+        return Redacted(shown, tuple(kind for kind, count in walk.counts.items() for _ in range(count)))
+
+    def _account(self, found: Redacted, path: Path) -> None:
+        for kind in found.types:
+            if kind in ACTS:
+                self._count(kind)
+                self._note(path, kind.lower(), ACTS[kind])
+            else:
+                self._replaced[kind] = self._replaced.get(kind, 0) + 1
+                self._note(path, "redacted", kind)
+
+    def _count(self, act: str) -> None:
+        setattr(self, act.lower(), getattr(self, act.lower()) + 1)
+
+    def _charged(self, text: str, path: Path) -> str:
+        """The text, cut to what is left of the span's bytes, which it takes."""
+        size = encoded_bytes(text)
+        if size > self._left:
+            text = fit(text, self._left)
+            self.truncated += 1
+            self._note(path, "truncated", "over a cap")
+            size = encoded_bytes(text)
+        self._left -= size
+        return text
+
+
+def sound(text: str) -> str:
+    """The text with U+FFFD for halves of a character, which have no encoding."""
+    return text if text.isascii() else SURROGATE.sub("\ufffd", text)
+
+
+def _printable(text: str) -> str:
+    """The text with a space for what would steer a terminal: outside of the attributes it is printed as it is."""
+    return text if text.isprintable() else CONTROL.sub(" ", text)
+
+
+def _key_over(path: Path) -> str:
+    """The normal form of the nearest key over a place."""
+    while path:
+        path, name = path
+        if type(name) is str:
+            return normal_form(name)
+    return ""

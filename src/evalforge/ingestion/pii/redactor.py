@@ -1,0 +1,152 @@
+"""Text -> the text with a placeholder for everything that must not be stored. It fails closed.
+
+What the scanner finds is joined with what the text's own structure tells (`pairs`, `blobs`) and with the names known of
+the trace (`names`); overlapping finds become one. A text that could not be scanned is withheld whole.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from evalforge.ingestion.pii.blobs import find_blobs
+from evalforge.ingestion.pii.caps import cut
+from evalforge.ingestion.pii.names import Names
+from evalforge.ingestion.pii.pairs import find_pairs
+from evalforge.ingestion.pii.placeholders import MARK, Placeholders
+from evalforge.ingestion.pii.policy import MAX_TEXT, SCANNED_BEYOND
+from evalforge.ingestion.pii.shapes import withheld_mark
+from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable
+
+WITHHELD, TRUNCATED = "WITHHELD", "TRUNCATED"
+REMEMBERED, SHORT_TEXT = 8192, 64
+
+
+class Redacted(NamedTuple):
+    """A text without what must not be stored, and the type of each thing that was replaced or cut, in order."""
+
+    text: str
+    types: tuple[str, ...] = ()
+
+
+class Remembering:
+    """A scanner that remembers what it said of short texts: keys, tags and labels come again with every span."""
+
+    def __init__(self, scanner: TextScanner) -> None:
+        self._scanner = scanner
+        self._remembered = lru_cache(REMEMBERED)(self._scan)
+
+    def scan(self, text: str, *, key: str = "") -> Sequence[Hit]:
+        """As of the scanner."""
+        return self._remembered(text, key) if len(text) <= SHORT_TEXT else self._scan(text, key)
+
+    def _scan(self, text: str, key: str) -> tuple[Hit, ...]:
+        return tuple(self._scanner.scan(text, key=key))
+
+
+class Redactor:
+    """Redacts the texts of one trace, under its own placeholders, with the names that are known of it."""
+
+    def __init__(self, scanner: TextScanner, placeholders: Placeholders, names: Names) -> None:
+        self._scanner, self._placeholders, self.names = scanner, placeholders, names
+
+    def redact(self, text: str, key: str = "") -> Redacted:
+        """The text, redacted and cut to MAX_TEXT characters; withheld if it cannot be scanned. Never raises.
+
+        `key` is the normal form of the key over the text, or empty.
+        """
+        window = text[: MAX_TEXT + SCANNED_BEYOND]
+        try:
+            hits = self._found(window, key)
+            return self._replaced(text, window, hits) if hits or len(text) > MAX_TEXT else Redacted(text)
+        except Exception:  # noqa: BLE001 - fails closed: no kind of failure may let raw text through
+            return Redacted(withheld_mark(len(text)), (WITHHELD,))
+
+    def whole(self, text: str, kind: str) -> str:
+        """The placeholder of a value that is replaced as one, whatever it holds."""
+        hit = Hit(0, len(text), kind, text.strip().casefold())
+        known = self._whole_hit(text)
+        return self._placeholders.of(hit if known is None else known)
+
+    def find(self, text: str) -> list[Hit]:
+        """What there is to replace in the text; all of it if it cannot be scanned. Never raises."""
+        try:
+            return self._found(text, "")
+        except Exception:  # noqa: BLE001 - fails closed
+            return [Hit(0, len(text), WITHHELD, "")]
+
+    def _found(self, text: str, key: str) -> list[Hit]:
+        hits = list(self._scanned(text, key))
+        hits += find_pairs(text, self._scanned)
+        hits += find_blobs(text)
+        hits += self.names.find(text)
+        return _joined(_outside_marks(text, hits)) if hits else hits
+
+    def _scanned(self, text: str, key: str = "") -> Sequence[Hit]:
+        """What the scanner says, if it makes sense. Raises Unscannable, or whatever the scanner raises."""
+        hits = self._scanner.scan(text, key=key)
+        if any(not 0 <= hit.start < hit.end <= len(text) for hit in hits):
+            raise Unscannable("the scanner found something outside of the text")
+        return hits
+
+    def _whole_hit(self, text: str) -> Hit | None:
+        """What the scanner calls this value, if it is one thing to it."""
+        try:
+            hits = self._scanned(text)
+        except Exception:  # noqa: BLE001 - the value is replaced as one anyhow
+            return None
+        stripped = text.strip()
+        whole = [hit for hit in hits if text[hit.start : hit.end].strip() == stripped]
+        return whole[0] if whole else None
+
+    def _replaced(self, text: str, window: str, hits: Iterable[Hit]) -> Redacted:
+        parts: list[str] = []
+        types: list[str] = []
+        done = 0
+        for hit in hits:
+            if hit.start >= MAX_TEXT:
+                break
+            parts += (window[done : hit.start], self._placeholders.of(hit))
+            types.append(hit.type)
+            done = hit.end
+        end = max(done, min(MAX_TEXT, len(text)))
+        redacted = "".join([*parts, window[done:end]])
+        if len(text) > end or len(redacted) > MAX_TEXT:
+            return Redacted(cut(redacted, MAX_TEXT, len(text) - end), (*types, TRUNCATED))
+        return Redacted(redacted, tuple(types))
+
+
+def _outside_marks(text: str, hits: Iterable[Hit]) -> Iterable[Hit]:
+    """The hits, less what of them is a mark already; a piece that is left over is replaced if it says anything."""
+    marks = [mark.span() for mark in MARK.finditer(text)] if "[" in text else []
+    if not marks:
+        return hits
+    return [piece for hit in hits for piece in _less(text, hit, marks)]
+
+
+def _less(text: str, hit: Hit, marks: Sequence[tuple[int, int]]) -> Iterable[Hit]:
+    inside = [(start, end) for start, end in marks if start < hit.end and end > hit.start]
+    if not inside:
+        yield hit
+        return
+    begin = hit.start
+    for start, end in (*inside, (hit.end, hit.end)):
+        piece = text[begin:start]
+        if any(map(str.isalnum, piece)):
+            yield Hit(begin, start, hit.type, piece)
+        begin = max(begin, end)
+
+
+def _joined(hits: Iterable[Hit]) -> list[Hit]:
+    """In order, those that overlap as one: of the type and value of the longest of them, the first found if equal."""
+    out: list[Hit] = []
+    longest = 0
+    for hit in sorted(hits, key=lambda hit: hit.start):
+        size = hit.end - hit.start
+        if not out or hit.start >= out[-1].end:
+            out.append(hit)
+            longest = size
+            continue
+        last = out[-1]
+        kept, longest = (hit, size) if size > longest else (last, longest)
+        out[-1] = Hit(last.start, max(last.end, hit.end), kept.type, kept.canonical)
+    return out

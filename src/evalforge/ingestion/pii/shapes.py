@@ -1,0 +1,60 @@
+"""Small things of the walk that need no state: sizes of values, names of members, marks."""
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from evalforge.ingestion.pii.schema import Node
+
+
+def withheld_mark(count: int) -> str:
+    """What stands where so many characters were."""
+    return f"[WITHHELD chars={count}]"
+
+
+def length(value: Any) -> int:
+    """Characters of a text, else of the value's JSON text."""
+    return len(value) if type(value) is str else characters(value)
+
+
+def characters(value: Any) -> int:
+    """Characters of the value's JSON text, without the escapes; 0 for what JSON has no form for."""
+    count, stack = 0, [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            count += len(item) + 2
+        elif isinstance(item, bool) or item is None:
+            count += 5 if item is False else 4
+        elif isinstance(item, int | float):
+            count += len(repr(item))
+        elif isinstance(item, dict):
+            count += 2 + max(0, 2 * len(item) - 1)
+            stack += item.keys()
+            stack += item.values()
+        elif isinstance(item, list | tuple):
+            count += 2 + max(0, len(item) - 1)
+            stack += item
+    return count
+
+
+def known_first(value: Mapping[str, Any], fields: Mapping[str, Node]) -> list[str]:
+    """The keys in the order in which they are kept: the fields of the allow list, then the others by their text."""
+    known = [name for name in fields if name in value]
+    return known if len(known) == len(value) else known + sorted(value.keys() - known)
+
+
+def unique(name: str, taken: Container[str]) -> str:
+    """The name, with ` #2`, ` #3` and so on where it is taken."""
+    if name not in taken:
+        return name
+    number = 2
+    while f"{name} #{number}" in taken:
+        number += 1
+    return f"{name} #{number}"
+
+
+def as_tag(key: str, value: Any) -> Any:
+    """A member of an object of tags as a tag."""
+    if type(value) is str:
+        return f"{key}:{value}"
+    return f"{key}:{value}" if type(value) is int else value
