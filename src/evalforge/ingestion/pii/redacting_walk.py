@@ -56,7 +56,7 @@ class RedactingWalk(Walk):
 
     def attributes(self, attributes: Mapping[str, Any], withhold: Collection[str] = ()) -> dict[str, Any]:
         """As of `Walk`."""
-        self._redactor.names.learn(attributes, self._data_in)
+        self.known_names = self._redactor.learn(attributes, self._data_in)
         return super().attributes(attributes, withhold)
 
     def shown(self, value: Any, check: Check, most_bytes: int = policy.MAX_FIELD_BYTES, key: str = "") -> str | None:

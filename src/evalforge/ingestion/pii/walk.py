@@ -36,6 +36,7 @@ class Walk:
     """
 
     policy_version = policy.POLICY_VERSION
+    known_names: tuple[str, ...] = ()
     judge = staticmethod(fate_of)
     read_tag = TagReader(fate_of)
 
