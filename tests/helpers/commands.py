@@ -38,7 +38,10 @@ class Result:
 
 
 def environment(store: Path, url: str | None = None, **more: str) -> dict[str, str]:
-    """All that `evalforge capture` needs and nothing of the test's own environment but the path."""
+    """All that `evalforge capture` needs and nothing of the test's own environment but the path.
+
+    Texts are withheld unless a test is about them: reading them costs each process the engine's half second.
+    """
     given = {
         "PATH": os.environ["PATH"],
         "EVALFORGE_STORE": f"sqlite://{store}",
