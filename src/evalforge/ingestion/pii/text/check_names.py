@@ -14,8 +14,8 @@ NO_NAMES = words(
     dear delivery department desk developer director done email engineer english error every everyone excited false
     fine first for french friday from german glad go going gone good google gpt great guest happy have he head hello
     help here hi how i id if in info inquiry interested invoice is issue it item its just keyboard language last llm
-    looking manager may me message microsoft model monday month more my name new next no not note now number of ok on one only
-    openai operations or order our out outlook owner page payment person phone please point power product production
+    looking manager may me message microsoft model monday month more my name new next no not note now number of ok on
+    one only openai operations or order our out outlook owner page payment person phone please point power product production
     ready reference regards report request response sales saturday see sender sent service she so sorry staff state
     street student subject sunday support sure system team test thank thanks that the their then there they this
     thursday time to today token tomorrow total trying tuesday type unable unknown update url use user very visa waiting
