@@ -9,7 +9,8 @@ from typing import Any
 
 from evalforge.ingestion.pii import key_types
 from evalforge.ingestion.pii.hashing import id_text
-from evalforge.ingestion.pii.key_types import PERSON, USER_ID, USERNAME, told_by
+from evalforge.ingestion.pii.key_types import PERSON, USER_ID, USERNAME
+from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
 from evalforge.ingestion.pii.policy import MAX_DEPTH
 from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit
@@ -20,6 +21,7 @@ SHORTEST_VALUE = 5
 """Characters of anything else, which is more likely to be a word or a number of the text's own."""
 LONGEST_NAME = 200
 MOST_NAMES = 64
+RULE = "known name"
 NO_NAMES = words(
     """
     admin administrator agent anonymous api app assistant bot client customer default demo developer example
@@ -34,15 +36,16 @@ Parse = Callable[[str], Any]
 
 
 class Names:
-    """The names known of a span; `add` what is learnt, `find` them in a text."""
+    """The names known of a span; `add` what is learnt, `find` them in a text. `keys` say what a value is."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Keys = BUILT_IN_KEYS) -> None:
+        self.keys = keys
         self._anyhow: dict[str, tuple[str, str]] = {}
         self._as_written: dict[str, tuple[str, str]] = {}
 
     def learn(self, value: Any, parse: Parse) -> None:
         """Take in every name that the keys in this value tell."""
-        for kind, text in _told(value, parse):
+        for kind, text in sorted(_told(value, parse, self.keys)):  # the same in any order of an object's keys
             self.add(kind, text)
 
     def add(self, kind: str, text: str) -> None:
@@ -74,7 +77,7 @@ def _places(text: str, name: str, kind: str, canonical: str) -> Iterator[Hit]:
     while start >= 0:
         end = start + len(name)
         if _is_whole(text, start, end):
-            yield Hit(start, end, kind, canonical)
+            yield Hit(start, end, kind, canonical, RULE)
         start = text.find(name, start + 1)
 
 
@@ -92,7 +95,7 @@ def _lower(text: str) -> str:
     return "".join(one if len(small := one.lower()) != 1 else small for one in text)
 
 
-def _told(value: Any, parse: Parse) -> Iterator[tuple[str, str]]:
+def _told(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
     """(entity type, value) of every member of these objects and lists whose key tells one."""
     left: list[tuple[Any, str, int]] = [(value, "", 0)]
     while left:
@@ -103,33 +106,33 @@ def _told(value: Any, parse: Parse) -> Iterator[tuple[str, str]]:
             value = parse(value)
         if type(value) is dict:
             if "value" in value:
-                yield from _told_by_label(value, parent)
+                yield from _told_by_label(value, parent, keys)
             for key, child in value.items():
-                kind, below = told_by(parent, key)
+                kind, _, below = keys.told_by(parent, key)
                 if kind:
                     yield from _values(kind, child)
                 if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
                     left.append((child, below, depth + 1))
         elif type(value) is list:
             if len(value) == 2 and type(value[0]) is str:
-                yield from _values(told_by(parent, value[0])[0], value[1])
+                yield from _values(keys.told_by(parent, value[0]).kind, value[1])
             for child in value:
                 if type(child) is str and ":" in child:
-                    yield from _told_by_text(child)
+                    yield from _told_by_text(child, keys)
                 if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
                     left.append((child, parent, depth + 1))
 
 
-def _told_by_label(value: Mapping[str, Any], parent: str) -> Iterator[tuple[str, str]]:
+def _told_by_label(value: Mapping[str, Any], parent: str, keys: Keys) -> Iterator[tuple[str, str]]:
     label = value.get("name", value.get("key"))
     if type(label) is str:
-        yield from _values(told_by(parent, label)[0], value["value"])
+        yield from _values(keys.told_by(parent, label).kind, value["value"])
 
 
-def _told_by_text(tag: str) -> Iterator[tuple[str, str]]:
+def _told_by_text(tag: str, keys: Keys) -> Iterator[tuple[str, str]]:
     key, _, value = tag.partition(":")
     if len(key) <= LONGEST_NAME:
-        yield from _values(told_by("", key)[0], value)
+        yield from _values(keys.told_by("", key).kind, value)
 
 
 def _values(kind: str, value: Any) -> Iterator[tuple[str, str]]:
