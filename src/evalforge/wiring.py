@@ -15,11 +15,12 @@ from evalforge.common.config import FirestoreDatabase, Settings, data_folder, si
 from evalforge.common.errors import ConfigurationError, StoreError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
+from evalforge.ingestion.custom_rules import read_custom_rules
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
+from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
 from evalforge.ingestion.pii.hashing import LONGEST_ID
-from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.text.lazy import LazyTextEngine
 from evalforge.ingestion.pii.verification import (
     LeakFound,
@@ -79,6 +80,11 @@ def rules_in_force(settings: Settings, file: Path | None = None) -> RuleSet:
     )
 
 
+def custom_rules_in_force(settings: Settings, file: Path | None = None) -> CustomRules:
+    """What `file`, else EVALFORGE_RULES, adds to the policy for personal data."""
+    return read_custom_rules(file or settings.rules)
+
+
 def search_queries(settings: Settings, rules: RuleSet, learned: Iterable[str] = ()) -> list[str]:
     """What a run would send as `filter.query`, one for each app, as far as evaluator names are known now."""
     evaluators = rules.literal_evaluators | set(settings.evaluators) | set(learned)
@@ -103,7 +109,7 @@ def capture(
     """
     settings.required("api_key", "app_key", "hash_key")
     rules, scope = rules_in_force(settings), _scope(settings)
-    sanitizer = _sanitizer(settings, _scanner(settings))
+    sanitizer = _reading_sanitizer(settings)
     store = open_store(settings)
     try:
         run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{random_suffix()}"
@@ -142,6 +148,7 @@ def service(
     from evalforge.app import create_app
 
     rules_in_force(settings)
+    custom_rules_in_force(settings)
     _scope(settings)
     opened = open_store(settings, REQUESTS_PATIENCE_SECONDS)
     if settings.firestore is None:
@@ -182,6 +189,7 @@ def check(
     """`rules --check`: both sets of rules over one window; the store is read for evaluator names and not written."""
     settings.required("api_key", "app_key")
     current, changed, scope = rules_in_force(settings), rules_in_force(settings, file), _scope(settings)
+    custom_rules_in_force(settings, file)
     store = open_store_to_read(settings)
     try:
         evaluators = frozenset(settings.evaluators) | store.known_evaluators()
@@ -206,13 +214,14 @@ def check(
 def sanitized(settings: Settings, source: IO[bytes], *, explain: bool) -> Iterator[bytes]:
     """`sanitize`: needs the hash key and nothing else. Raises OSError where the source cannot be read on."""
     settings.required("hash_key")
-    return sanitize_lines(source, _sanitizer(settings, _scanner(settings)), explain=explain)
+    return sanitize_lines(source, _reading_sanitizer(settings), explain=explain)
 
 
 def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> Iterator[Sequence[LeakFound]]:
     """`pii verify`: what is found in each record of the store and each line of the logs, and the canaries also in the
     bytes of the store's file."""
-    verifier = Verifier(LazyTextEngine(), canaries)
+    custom = custom_rules_in_force(settings)
+    verifier = Verifier(LazyTextEngine(custom.recognizers), canaries, custom.keys)
     with closing(open_store_to_read(settings)) as store:
         yield from leaks_in_store(store, verifier)
     if settings.firestore is None:
@@ -282,21 +291,22 @@ def _firestore(settings: Settings, place: FirestoreDatabase, patience_seconds: f
     return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds)
 
 
-def _sanitizer(settings: Settings, scanner: TextScanner | None = None) -> Sanitizer:
+def _reading_sanitizer(settings: Settings) -> Sanitizer:
+    """The sanitiser of the policy in force; its engine is loaded with the first text, as that takes a while."""
+    custom = custom_rules_in_force(settings)
+    return _sanitizer(settings, None if settings.text == "withhold" else custom)
+
+
+def _sanitizer(settings: Settings, custom: CustomRules | None = None) -> Sanitizer:
+    """A sanitiser that reads texts with these rules besides its own, or reads none."""
     assert settings.hash_key is not None
     return Sanitizer(
         hash_key=settings.hash_key.get_secret_value().encode(),
         quality_evaluators=settings.quality_evaluators,
         datadog_site=settings.site,
-        scanner=scanner,
+        scanner=None if custom is None else LazyTextEngine(custom.recognizers),
+        custom=custom or NO_CUSTOM_RULES,
     )
-
-
-def _scanner(settings: Settings) -> TextScanner | None:
-    """What reads free text; loaded only if texts are to be read, as its rules take a while."""
-    if settings.text == "withhold":
-        return None
-    return LazyTextEngine()
 
 
 def _scope(settings: Settings) -> str | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalforge.common.errors import RulesError
@@ -254,6 +254,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             load_rules(path, quality_threshold=0.5, quality_evaluators=[])
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet='[]rule="\n{}x.1', max_size=60))
 def test_any_file_without_a_whole_rule_is_refused(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(RulesError):

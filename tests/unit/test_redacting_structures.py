@@ -396,3 +396,12 @@ def test_a_name_that_a_placeholder_happens_to_hold_is_not_looked_for_in_it() -> 
     assert text(f"{MARKED} [WITHHELD chars=7]", metadata={"user_name": "Withheld", "username": "email"}) == (
         f"{MARKED} [WITHHELD chars=7]"
     )
+
+
+def test_a_value_under_two_keys_has_one_name_in_any_order_of_the_keys() -> None:
+    person = {"user_id": "Zq7jane", "username": "Zq7jane"}
+    shown = [
+        sanitized(REDACTING, metadata=dict(order), input={"value": "hello Zq7jane"})["input"]["value"]
+        for order in (person.items(), reversed(person.items()))
+    ]
+    assert shown[0] == shown[1]

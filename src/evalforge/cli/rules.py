@@ -22,8 +22,9 @@ def rules(
     """Show the failure rules in force and the queries they compile to.
 
     A rule is a query in Datadog's own search language with a type and a severity; EVALFORGE_RULES names a TOML file
-    that replaces the built-in rules. With --check FILE, see which traces a changed file would gain and lose before you
-    use it: it reads Datadog and writes nothing (exit code 3: the window was read only in part).
+    that replaces the built-in rules. Recognizers and allowed keys that the file adds are shown too. With --check FILE,
+    see which traces a changed file would gain and lose before you use it: it reads Datadog and writes nothing (exit
+    code 3: the window was read only in part).
     """
     from evalforge import wiring
     from evalforge.common.config import read_settings
@@ -33,7 +34,7 @@ def rules(
     if lookback is not None and check is None:
         raise ConfigurationError(f"--lookback={lookback}: it is the window of --check FILE, which is missing")
     if check is None:
-        _show(settings, wiring.rules_in_force(settings))
+        _show(settings, wiring.rules_in_force(settings), wiring.custom_rules_in_force(settings))
         return 0
     from evalforge.common.clock import SystemClock
 
@@ -46,7 +47,7 @@ def rules(
     return 0 if result.coverage.state == "complete" else 3
 
 
-def _show(settings: Any, in_force: Any) -> None:
+def _show(settings: Any, in_force: Any, custom: Any) -> None:
     from evalforge import wiring
     from evalforge.cli import layout, tables
 
@@ -60,7 +61,12 @@ def _show(settings: Any, in_force: Any) -> None:
             {"name": one.name, "query": one.query, "type": one.type, "severity": one.severity, "server": one.server}
             for one in in_force.rules
         ]
-        terminal.print_json({"rules": shown, "queries": queries, "digest": in_force.digest})
+        added = {
+            "recognizers": [_recognizer(one) for one in custom.recognizers],
+            "allow_keys": sorted(custom.keys.allowed),
+        }
+        told = {"rules": shown, "queries": queries, "digest": in_force.digest, **added, "policy": custom.policy}
+        terminal.print_json(told)
         return
     screen = terminal.console()
     table = layout.grid(None, "Severity", "Type", "Rule", "Sent", "Query", folds="Query")
@@ -71,6 +77,23 @@ def _show(settings: Any, in_force: Any) -> None:
     screen.print("\nSent: whether Datadog is asked for it; every rule judges every span that is read.\n")
     for query in queries:
         print(f"Sent as filter.query, with the evaluator names known now:\n  {query}")
+    _show_custom(custom, screen)
+
+
+def _recognizer(one: Any) -> dict[str, str]:
+    return {"name": one.name, "type": one.type, "pattern": one.pattern.pattern.decode()}
+
+
+def _show_custom(custom: Any, screen: Any) -> None:
+    from evalforge.cli import layout
+
+    if custom.recognizers:
+        table = layout.grid("\nRecognizers besides the built-in ones", "Type", "Recognizer", "Pattern", folds="Pattern")
+        for one in map(_recognizer, custom.recognizers):
+            table.add_row(one["type"], one["name"], one["pattern"])
+        layout.show_list(table)
+    if custom.keys.allowed:
+        screen.print(f"\nKeys whose identifiers are kept: {', '.join(sorted(custom.keys.allowed))}")
 
 
 def _show_check(result: Any) -> None:

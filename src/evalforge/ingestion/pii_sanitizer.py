@@ -19,15 +19,16 @@ from evalforge.ingestion.merging import context_standing, keep_strongest
 from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
+from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
-from evalforge.ingestion.pii.names import Names
+from evalforge.ingestion.pii.names import KeyedNames, Names
 from evalforge.ingestion.pii.placeholders import Placeholders
-from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES
+from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES, POLICY_VERSION
 from evalforge.ingestion.pii.redacting_walk import RedactingWalk
 from evalforge.ingestion.pii.redactor import Redactor, Remembering
 from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.walk import Walk
-from evalforge.ingestion.renaming import is_to_be_renamed, renamed
+from evalforge.ingestion.renaming import NothingMore, is_to_be_renamed, renamed
 from evalforge.ingestion.summary import redaction_counts, summarise
 from evalforge.models import (
     FAILURE_TYPES,
@@ -62,8 +63,9 @@ class SanitizationFailed(EvalForgeError):
 class Sanitizer:
     """Makes clean copies of raw spans under one hash key. Safe to share between threads.
 
-    `scanner` reads free text, which is withheld without one. `quality_evaluators` name the score evaluations (higher
-    is better) whose lowest value is a span's quality score.
+    `scanner` reads free text, which is withheld without one; it finds what the `custom` rules look for, and the keys
+    that they allow are allowed here. `quality_evaluators` name the score evaluations (higher is better) whose lowest
+    value is a span's quality score.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Sanitizer:
         quality_evaluators: Sequence[str] = ("quality", "quality_score"),
         datadog_site: str = "datadoghq.com",
         scanner: TextScanner | None = None,
+        custom: CustomRules = NO_CUSTOM_RULES,
     ) -> None:
         if not hash_key:
             raise ConfigurationError("the hash key is empty: set EVALFORGE_HASH_KEY to at least 32 random bytes")
@@ -81,6 +84,8 @@ class Sanitizer:
         self._quality_evaluators = tuple(quality_evaluators)
         self._site = datadog_site
         self._scanner = None if scanner is None else Remembering(scanner)
+        self._keys = custom.keys
+        self.policy = POLICY_VERSION if scanner is None else custom.policy
 
     def capture(self, span: Span, findings: Sequence[Finding], *, fetched_at: str) -> FailureCapture:
         """The capture of a trace as seen through this one failing span. Raises SanitizationFailed."""
@@ -109,7 +114,8 @@ class Sanitizer:
         if self._scanner is None or not is_to_be_renamed(capture, stored):
             return capture
         placeholders = self._placeholders(capture.trace_id.encode())
-        return _closed(lambda: renamed(capture, stored, self._pseudonyms, placeholders))
+        redactor = Redactor(NothingMore(), placeholders, KeyedNames(capture.known_names, placeholders, self._keys))
+        return _closed(lambda: renamed(capture, stored, lambda: RedactingWalk(self._pseudonyms, redactor)))
 
     def signals(self, span: Span, findings: Sequence[Finding]) -> tuple[Signal, ...]:
         """One signal per rule and evaluator, strongest first. Raises SanitizationFailed."""
@@ -146,7 +152,7 @@ class Sanitizer:
             datadog_site=self._site,
             datadog_url=trace_url(self._site, trace_id, facts["failed_at"], facts["last_failed_at"]),
             truncated=cut or captured.truncated,
-            redaction=Redaction(policy=walk.policy_version, counts=redaction_counts(spans)),
+            redaction=Redaction(policy=self.policy, counts=redaction_counts(spans)),
             known_names=walk.known_names,
             **context_standing(spans, (), "not_read"),
             **facts,
@@ -157,7 +163,7 @@ class Sanitizer:
         if self._scanner is None:
             return Walk(self._pseudonyms, explain)
         trace = span.trace_id.encode() if span.trace_id is not None else _canonical(span)
-        redactor = Redactor(self._scanner, self._placeholders(trace), Names())
+        redactor = Redactor(self._scanner, self._placeholders(trace), Names(self._keys))
         return RedactingWalk(self._pseudonyms, redactor, explain)
 
     def _placeholders(self, trace: bytes) -> Placeholders:

@@ -4,17 +4,13 @@ It works on what is sanitised already and on keyed hashes of the names, so that 
 read, in this run or in another. It is idempotent, and takes nothing back.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from evalforge.ingestion.pii import checks
-from evalforge.ingestion.pii.hashing import Pseudonyms
-from evalforge.ingestion.pii.names import KeyedNames
-from evalforge.ingestion.pii.placeholders import Placeholders
 from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES
 from evalforge.ingestion.pii.redacting_walk import RedactingWalk
-from evalforge.ingestion.pii.redactor import Redactor
 from evalforge.ingestion.pii.text.hits import Hit
 from evalforge.models import CapturedSpan, FailureCapture, Model, Signal, TracePayload
 
@@ -33,17 +29,19 @@ def is_to_be_renamed(capture: FailureCapture, stored: FailureCapture | None) -> 
 
 
 def renamed(
-    capture: FailureCapture, stored: FailureCapture | None, pseudonyms: Pseudonyms, placeholders: Placeholders
+    capture: FailureCapture, stored: FailureCapture | None, new_walk: Callable[[], RedactingWalk]
 ) -> FailureCapture:
-    """The capture with its names replaced in every span, but for those that are in `stored` as they are here."""
+    """The capture with its names replaced in every span, but for those that are in `stored` as they are here.
+
+    A new walk finds these names and nothing else.
+    """
     done = set(map(id, _spans(stored))) if stored and stored.known_names == capture.known_names else set()
-    names = KeyedNames(capture.known_names, placeholders)
     signals = {span_id: list(found) for span_id, found in _by_span(capture.signals)}
 
     def redone(span: CapturedSpan) -> CapturedSpan:
         if id(span) in done:
             return span
-        walk = RedactingWalk(pseudonyms, Redactor(NothingMore(), placeholders, names))
+        walk = new_walk()
         again = _span(span, walk)
         signals[span.span_id] = [_signal(signal, walk) for signal in signals.get(span.span_id, ())]
         return again

@@ -10,7 +10,7 @@ from evalforge.common.errors import RulesError
 from evalforge.ingestion.query.compiler import escaped_key
 from evalforge.ingestion.query.errors import shown
 from evalforge.ingestion.query.syntax import QueryError, parse
-from evalforge.ingestion.rule_source import BUILT_IN, RuleSource, read_text
+from evalforge.ingestion.rule_source import BUILT_IN, RULE, RuleSource, Tables, read_text
 from evalforge.models import FAILURE_TYPES, SEVERITIES, FailureType, Severity
 
 MAX_NAME_CHARS = 100
@@ -35,17 +35,23 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_rules(path: Path | None, *, quality_threshold: float, quality_evaluators: Sequence[str]) -> list[Rule]:
-    """The rules of the file, or with None the built-in ones, placeholders filled in. Raises RulesError."""
+    """The rules of the file, placeholders filled in; the built-in ones if it is None or has other tables only.
+
+    Raises RulesError.
+    """
     source = RuleSource(str(path or BUILT_IN), read_text(path))
+    if source.only_adds:
+        source = RuleSource(BUILT_IN, read_text(None))
+    tables = source.tables(RULE)
     filler = _Filler(quality_threshold, quality_evaluators)
     rules: list[Rule] = []
-    for index, table in enumerate(source.tables()):
-        rule = _rule(source, index, table)
+    for index, table in enumerate(tables.entries):
+        rule = _rule(tables, index, table)
         if any(rule.name == other.name for other in rules):
-            raise source.error(index, f"the name {rule.name!r} is given to two rules", "name")
-        query = _filled(source, index, rule.query, filler)
+            raise tables.error(index, f"the name {rule.name!r} is given to two rules", "name")
+        query = _filled(tables, index, rule.query, filler)
         if query is not None:
-            rules.append(_checked(source, index, rule, query))
+            rules.append(_checked(tables, index, rule, query))
     if not rules:
         raise RulesError(
             source.name, None, "there are no rules; a rule is a [[rule]] table with name, query, type, severity"
@@ -53,33 +59,33 @@ def read_rules(path: Path | None, *, quality_threshold: float, quality_evaluator
     return rules
 
 
-def _rule(source: RuleSource, index: int, table: object) -> Rule:
+def _rule(tables: Tables, index: int, table: object) -> Rule:
     if not isinstance(table, dict):
-        raise source.error(index, "a rule is a table with name, query, type and severity")
-    _check_keys(source, index, table)
+        raise tables.error(index, "a rule is a table with name, query, type and severity")
+    _check_keys(tables, index, table)
     name = table["name"]
     if not _NAME.match(name) or len(name) > MAX_NAME_CHARS:
-        raise source.error(
+        raise tables.error(
             index, f"name {name[:MAX_NAME_CHARS]!r}: a name is 1 to 100 letters, digits, _ . or -", "name"
         )
     for key, accepted in (("type", FAILURE_TYPES), ("severity", SEVERITIES)):
         if table[key] not in accepted:
-            raise source.error(index, f"{key} {shown(table[key])} is unknown; accepted are {', '.join(accepted)}", key)
-    return Rule(**table, line=source.line(index))
+            raise tables.error(index, f"{key} {shown(table[key])} is unknown; accepted are {', '.join(accepted)}", key)
+    return Rule(**table, line=tables.line(index))
 
 
-def _check_keys(source: RuleSource, index: int, table: Mapping[str, object]) -> None:
+def _check_keys(tables: Tables, index: int, table: Mapping[str, object]) -> None:
     for key, value in table.items():
         kind = _KEYS.get(key)
         if kind is None:
-            raise source.error(index, f"{key!r} is unknown; a rule has {', '.join(_KEYS)}", key)
+            raise tables.error(index, f"{key!r} is unknown; a rule has {', '.join(_KEYS)}", key)
         if not isinstance(value, kind):
-            raise source.error(
+            raise tables.error(
                 index, f"{key} must be {_SPOKEN[kind]}, not {_SPOKEN.get(type(value), 'a date or time')}", key
             )
     for key in _REQUIRED:
         if key not in table:
-            raise source.error(index, f"{key} is missing; a rule needs {', '.join(_REQUIRED)}")
+            raise tables.error(index, f"{key} is missing; a rule needs {', '.join(_REQUIRED)}")
 
 
 class _Filler:
@@ -109,18 +115,18 @@ def _plain_number(value: float) -> str:
     return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
-def _filled(source: RuleSource, index: int, query: str, filler: _Filler) -> str | None:
+def _filled(tables: Tables, index: int, query: str, filler: _Filler) -> str | None:
     try:
         return filler.fill(query)
     except KeyError as unknown:
         known = "{quality_threshold} and {quality_evaluator}"
         reason = f"the placeholder {{{unknown.args[0]}}} is unknown; there are {known}"
-        raise source.error(index, reason, "query") from None
+        raise tables.error(index, reason, "query") from None
 
 
-def _checked(source: RuleSource, index: int, rule: Rule, query: str) -> Rule:
+def _checked(tables: Tables, index: int, rule: Rule, query: str) -> Rule:
     try:
         parse(query)
     except QueryError as error:
-        raise source.error(index, f"rule {rule.name!r}: {error.reason}", "query") from None
+        raise tables.error(index, f"rule {rule.name!r}: {error.reason}", "query") from None
     return msgspec.structs.replace(rule, query=query.strip())

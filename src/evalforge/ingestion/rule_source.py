@@ -11,7 +11,10 @@ from evalforge.common.errors import RulesError
 MAX_FILE_BYTES = 1024 * 1024
 BUILT_IN = "failure_rules.toml"
 
-_HEADER = re.compile(r"\s*\[\[\s*(?:rule|\"rule\"|'rule')\s*\]\]")
+RULE, RECOGNIZER, PII = "rule", "recognizer", "pii"
+"""The tables of a rules file: the failure rules, and what is added to the policy for personal data."""
+
+_HEADER = re.compile(r"\s*\[\[?\s*[\"']?(rule|recognizer|pii)[\"']?\s*\]\]?")
 _TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -37,50 +40,79 @@ def read_text(path: Path | None) -> str:
 
 
 class RuleSource:
-    """A rules file: its name for messages, its tables, and the line of each rule and key."""
+    """A rules file: its name for messages, its tables, and the line of each and of its keys."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self._lines = text.split("\n")
         self._document = _document(name, text)
-        self._headers = [number for number, line in enumerate(self._lines, start=1) if _HEADER.match(line)]
-
-    def tables(self) -> list[Any]:
-        """The `[[rule]]` tables, still unchecked. Raises RulesError if anything else is there."""
+        found = ((number, _HEADER.match(line)) for number, line in enumerate(self._lines, start=1))
+        self._headers = [(number, match[1]) for number, match in found if match is not None]
         for key in self._document:
-            if key != "rule":
-                raise RulesError(
-                    self.name,
-                    self._line_of_key(key, 1, len(self._lines)),
-                    f"{key!r} is unknown; only [[rule]] tables are accepted",
-                )
-        tables = self._document.get("rule", [])
-        if not isinstance(tables, list):
-            raise RulesError(
-                self.name,
-                self._line_of_key("rule", 1, len(self._lines)),
-                "rules are written as [[rule]], with two brackets",
-            )
-        if len(self._headers) != len(tables):
-            self._headers = []
-        return tables
+            if key not in (RULE, RECOGNIZER, PII):
+                reason = f"{key!r} is unknown; only [[rule]] and [[recognizer]] tables and a [pii] table are accepted"
+                raise RulesError(name, self.line_of_key(key, 1, len(self._lines)), reason)
 
-    def line(self, index: int) -> int | None:
-        """The line of the rule's header, if it is known."""
-        return self._headers[index] if self._headers else None
+    @property
+    def only_adds(self) -> bool:
+        """Whether the file says what is added to the built-in policy, and nothing of failure rules."""
+        return bool(self._document) and RULE not in self._document
 
-    def error(self, index: int, reason: str, key: str | None = None) -> RulesError:
-        """The error to raise for a rule, at the line of the key if that can be found."""
-        start = self.line(index)
-        if start is None:
-            return RulesError(self.name, None, f"rule {index + 1}: {reason}")
-        end = self._headers[index + 1] - 1 if index + 1 < len(self._headers) else len(self._lines)
-        at = self._line_of_key(key, start, end) if key else None
-        return RulesError(self.name, at or start, reason)
+    def tables(self, kind: str) -> "Tables":
+        """The `[[kind]]` tables, still unchecked. Raises RulesError if they are written in another form."""
+        entries = self._document.get(kind, [])
+        if not isinstance(entries, list):
+            raise self._badly_written(kind, f"{kind}s are written as [[{kind}]], with two brackets")
+        return self._tables(kind, entries)
 
-    def _line_of_key(self, key: str, start: int, end: int) -> int | None:
+    def table(self, kind: str) -> "Tables":
+        """The one `[kind]` table, still unchecked, or none. Raises RulesError if it is written in another form."""
+        entry = self._document.get(kind, {})
+        if not isinstance(entry, dict):
+            raise self._badly_written(kind, f"{kind} is one table: [{kind}], with one bracket")
+        return self._tables(kind, [entry] if kind in self._document else [])
+
+    def line_of_key(self, key: str, start: int, end: int) -> int | None:
+        """The first of these lines that begins with the key, or with a table of its name."""
         wanted = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*(?:[=.\]]|\Z)")
         return next((number for number in range(start, end + 1) if wanted.match(self._lines[number - 1])), None)
+
+    def line_of_text(self, text: str, start: int, end: int) -> int | None:
+        """The first of these lines that holds the text, as far as it is written without escapes."""
+        return next((number for number in range(start, end + 1) if text in self._lines[number - 1]), None)
+
+    def _tables(self, kind: str, entries: list[Any]) -> "Tables":
+        starts = [number for number, header in self._headers if header == kind]
+        if len(starts) != len(entries):
+            return Tables(self, kind, entries, [])
+        following = [*(number for number, _ in self._headers), len(self._lines) + 1]
+        ends = (min(number for number in following if number > start) - 1 for start in starts)
+        return Tables(self, kind, entries, list(zip(starts, ends, strict=True)))
+
+    def _badly_written(self, kind: str, reason: str) -> RulesError:
+        return RulesError(self.name, self.line_of_key(kind, 1, len(self._lines)), reason)
+
+
+class Tables:
+    """The tables of one kind in a rules file; `places` are the first and last line of each, or empty if unknown."""
+
+    def __init__(self, source: RuleSource, kind: str, entries: list[Any], places: list[tuple[int, int]]) -> None:
+        self.entries, self.kind = entries, kind
+        self._source, self._places = source, places
+
+    def line(self, index: int) -> int | None:
+        """The line of a table's header, if it is known."""
+        return self._places[index][0] if self._places else None
+
+    def error(self, index: int, reason: str, key: str | None = None, text: str = "") -> RulesError:
+        """The error to raise for a table, at the line of the text under the key, or else of the key, if it has one."""
+        if not self._places:
+            return RulesError(self._source.name, None, f"{self.kind} {index + 1}: {reason}")
+        start, end = self._places[index]
+        at = self._source.line_of_key(key, start, end) if key else None
+        if at is not None and text:
+            at = self._source.line_of_text(text, at, end) or at
+        return RulesError(self._source.name, at or start, reason)
 
 
 def _document(name: str, text: str) -> dict[str, Any]:

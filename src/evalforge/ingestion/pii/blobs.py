@@ -12,6 +12,7 @@ import re
 from evalforge.ingestion.pii.placeholders import BLOB
 from evalforge.ingestion.pii.text.hits import Hit
 
+RULE = "encoded text"
 SHORTEST_RUN = 14
 LONGEST_OPAQUE = 120
 """Characters up to which an opaque run is no blob: digests and keys are shorter, and keys are the scanner's."""
@@ -28,7 +29,7 @@ def find_blobs(text: str) -> list[Hit]:
     spans = [found.span() for found in RUN.finditer(text) if _is_blob(found[0])]
     if "data:" in text or "DATA:" in text:
         spans += [found.span() for found in DATA_URL.finditer(text)]
-    return [Hit(start, end, BLOB, text[start:end]) for start, end in spans]
+    return [Hit(start, end, BLOB, text[start:end], RULE) for start, end in spans]
 
 
 def _is_blob(run: str) -> bool:

@@ -76,24 +76,13 @@ def redacting_fate_of(parent: str, key: str) -> KeyFate:
     return KeyFate(Fate.REPLACE, kind, found.parent) if kind else found
 
 
-def type_of(parent: str, key: str) -> str:
-    """The entity type of the value under a key that is dropped, hashed or replaced; empty for any other."""
-    return told_by(parent, key)[0]
-
-
-def told_by(parent: str, key: str) -> tuple[str, str]:
-    """`type_of` the key, and what the key is to its children."""
-    return _told_by(parent, key if len(key) <= policy.LONGEST_KEY else key[-policy.LONGEST_KEY :])
-
-
-@lru_cache(maxsize=8192)
-def _told_by(parent: str, key: str) -> tuple[str, str]:
-    fate, name, below = redacting_fate_of(parent, key)
-    if fate is Fate.REPLACE:
-        return name, below
-    if fate is Fate.HASH_USER:
-        return USER_ID, below
-    return (TYPE_OF_DROPPED.get(name, "") if fate is Fate.DROP else ""), below
+def type_of(found: KeyFate) -> str:
+    """The entity type of the value under a key of this fate: dropped, hashed or replaced; empty for any other."""
+    if found.fate is Fate.REPLACE:
+        return found.name
+    if found.fate is Fate.HASH_USER:
+        return USER_ID
+    return TYPE_OF_DROPPED.get(found.name, "") if found.fate is Fate.DROP else ""
 
 
 @lru_cache(maxsize=8192)

@@ -21,6 +21,7 @@ FEWEST_DIGITS, LAST_DIGITS = 7, 9
 LONGEST_NAME = 200
 MOST_WORDS = 16
 SHORTEST_WORD = 3
+RULE = "known name"
 SHORTEST_VALUE = 5
 """Characters of anything but a name, which is more likely to be a word or a number of the text's own."""
 
@@ -112,7 +113,7 @@ def _numbers(text: str, known: Known) -> Iterator[Hit]:
         digits = "".join(filter(str.isdecimal, run[0]))
         kind = known.type_of(Name(DIGITS, digits[-LAST_DIGITS:]))
         if kind is not None:
-            yield Hit(*run.span(), kind, canonical_of(kind, run[0]))
+            yield Hit(*run.span(), kind, canonical_of(kind, run[0]), RULE)
 
 
 def _single(text: str, words: list[tuple[int, int, str]], known: Known) -> Iterator[Hit]:
@@ -121,7 +122,7 @@ def _single(text: str, words: list[tuple[int, int, str]], known: Known) -> Itera
             continue
         kind = known.type_of(Name(1, form))
         if kind is not None and not (form in COMMON_NAMES and text[start:end].islower()):
-            yield Hit(start, end, kind, form)
+            yield Hit(start, end, kind, form, RULE)
 
 
 def _rows(words: list[tuple[int, int, str]], size: int, known: Known) -> Iterator[Hit]:
@@ -133,7 +134,7 @@ def _rows(words: list[tuple[int, int, str]], size: int, known: Known) -> Iterato
             name = " ".join(word for _, _, word in row)
             kind = known.type_of(Name(size, name))
             if kind is not None:
-                yield Hit(row[0][0], row[-1][1], kind, name)
+                yield Hit(row[0][0], row[-1][1], kind, name, RULE)
         done = max(done, digit + 1)
 
 
@@ -145,4 +146,4 @@ def _unspaced(text: str, known: Known) -> Iterator[Hit]:
                 name = text[start : start + length]
                 kind = known.type_of(Name(-length, name))
                 if kind is not None:
-                    yield Hit(start, start + length, kind, name)
+                    yield Hit(start, start + length, kind, name, RULE)

@@ -9,8 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evalforge.ingestion.pii.hashing import id_text
-from evalforge.ingestion.pii.key_types import PERSON, told_by
-from evalforge.ingestion.pii.name_words import LONGEST_NAME, SHORTEST_VALUE, Name, canonical_of, find_names, names_of
+from evalforge.ingestion.pii.key_types import PERSON
+from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
+from evalforge.ingestion.pii.name_words import (
+    LONGEST_NAME,
+    RULE,
+    SHORTEST_VALUE,
+    Name,
+    canonical_of,
+    find_names,
+    names_of,
+)
 from evalforge.ingestion.pii.placeholders import Placeholders
 from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_NAMES
 from evalforge.ingestion.pii.structures import OPENINGS
@@ -25,9 +34,10 @@ Parse = Callable[[str], Any]
 
 
 class Names:
-    """The names known of a span; `learn` what its fields tell, `find` it in a text."""
+    """The names known of a span; `learn` what its fields tell, `find` it in a text. `keys` say what a value is."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Keys = BUILT_IN_KEYS) -> None:
+        self.keys = keys
         self._types: dict[Name, str] = {}
         self._values: dict[str, Hit] = {}
         self._probes: tuple[str, ...] = ()
@@ -35,7 +45,7 @@ class Names:
 
     def learn(self, value: Any, parse: Parse) -> None:
         """Take in every name that the keys in this value tell."""
-        told = sorted(set(_told(value, parse)))
+        told = sorted(set(_told(value, parse, self.keys)))
         if not told:
             return
         for kind, text in told:
@@ -76,7 +86,8 @@ class Names:
 class KeyedNames:
     """Names that other spans of the trace told, by their hashes: a text is asked word by word. For one trace."""
 
-    def __init__(self, keyed: Iterable[str], placeholders: Placeholders) -> None:
+    def __init__(self, keyed: Iterable[str], placeholders: Placeholders, keys: Keys = BUILT_IN_KEYS) -> None:
+        self.keys = keys
         parts = [entry.split("/") for entry in keyed]
         self._types = {hashed: kind for kind, _, hashed in sorted(parts, reverse=True)}
         self.sizes = frozenset(int(size) for _, size, _ in parts)
@@ -102,7 +113,7 @@ def _places(text: str, value: str, what: Hit) -> Iterator[Hit]:
     while start >= 0:
         end = start + len(value)
         if _is_whole(text, start, end):
-            yield Hit(start, end, what.type, what.canonical)
+            yield Hit(start, end, what.type, what.canonical, RULE)
         start = text.find(value, start + 1)
 
 
@@ -120,7 +131,7 @@ def _lower(text: str) -> str:
     return "".join(one if len(small := one.lower()) != 1 else small for one in text)
 
 
-def _told(value: Any, parse: Parse) -> Iterator[tuple[str, str]]:
+def _told(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
     """(entity type, value) of every member of these objects and lists whose key tells one."""
     left: list[tuple[Any, str, int]] = [(value, "", 0)]
     while left:
@@ -131,33 +142,33 @@ def _told(value: Any, parse: Parse) -> Iterator[tuple[str, str]]:
             value = parse(value)
         if type(value) is dict:
             if "value" in value:
-                yield from _told_by_label(value, parent)
+                yield from _told_by_label(value, parent, keys)
             for key, child in value.items():
-                kind, below = told_by(parent, key)
+                kind, _, below = keys.told_by(parent, key)
                 if kind:
                     yield from _values(kind, child)
                 if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
                     left.append((child, below, depth + 1))
         elif type(value) is list:
             if len(value) == 2 and type(value[0]) is str:
-                yield from _values(told_by(parent, value[0])[0], value[1])
+                yield from _values(keys.told_by(parent, value[0]).kind, value[1])
             for child in value:
                 if type(child) is str and ":" in child:
-                    yield from _told_by_text(child)
+                    yield from _told_by_text(child, keys)
                 if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
                     left.append((child, parent, depth + 1))
 
 
-def _told_by_label(value: Mapping[str, Any], parent: str) -> Iterator[tuple[str, str]]:
+def _told_by_label(value: Mapping[str, Any], parent: str, keys: Keys) -> Iterator[tuple[str, str]]:
     label = value.get("name", value.get("key"))
     if type(label) is str:
-        yield from _values(told_by(parent, label)[0], value["value"])
+        yield from _values(keys.told_by(parent, label).kind, value["value"])
 
 
-def _told_by_text(tag: str) -> Iterator[tuple[str, str]]:
+def _told_by_text(tag: str, keys: Keys) -> Iterator[tuple[str, str]]:
     key, _, value = tag.partition(":")
     if len(key) <= LONGEST_NAME:
-        yield from _values(told_by("", key)[0], value)
+        yield from _values(keys.told_by("", key).kind, value)
 
 
 def _values(kind: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -7,10 +7,14 @@ assigns to `token`, a secret counts only if it is written as a literal.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 from urllib.parse import unquote_plus
 
-from evalforge.ingestion.pii.key_types import EMAIL, PERSON, PHONE, SECRET, USER_ID, USERNAME, normal_form, type_of
+from evalforge.ingestion.pii.allowed_keys import as_identifier
+from evalforge.ingestion.pii.key_types import EMAIL, PERSON, PHONE, SECRET, USER_ID, USERNAME, normal_form
+from evalforge.ingestion.pii.keys import Keys
+from evalforge.ingestion.pii.policy import Fate
 from evalforge.ingestion.pii.text.hits import Hit
 
 Scan = Callable[[str, str], Sequence[Hit]]
@@ -37,12 +41,19 @@ BARE_KINDS = frozenset({SECRET, EMAIL, PHONE, PERSON, USERNAME, USER_ID})
 """What is believed without quotes: an `address` may be one in memory, a `card` one on a page."""
 
 
-def find_pairs(text: str, scan: Scan) -> list[Hit]:
+KEPT = re.compile(
+    r"(?<![A-Za-z0-9_.-])([A-Za-z_][A-Za-z0-9_.-]{1,63})[\\\"']{0,8}[ \t]{0,2}(?:=>|[=:])[ \t]{0,2}[\\\"']{0,8}"
+    r"([A-Za-z0-9._:/-]{1,128})(?=[\s\"'\\,;&<>)}\]|]|\Z)"
+)
+"""A key and a value that may be an identifier, each whole; also where quotes are escaped."""
+
+
+def find_pairs(text: str, scan: Scan, keys: Keys) -> list[Hit]:
     """What the keys in the text say of their values."""
     if "=" not in text and ":" not in text:
         return []
     if "=" in text and FORM.match(text):
-        return list(_in_query(text, 0, len(text), scan))
+        return list(_in_query(text, 0, len(text), scan, keys))
     hits: list[Hit] = []
     queries: list[tuple[int, int]] = []
     if "://" in text:
@@ -50,34 +61,54 @@ def find_pairs(text: str, scan: Scan) -> list[Hit]:
             start = QUERY_STARTS.search(url[0])
             if start:
                 queries.append((url.start() + start.end(), url.end()))
-                hits += _in_query(text, *queries[-1], scan)
-    return hits + list(_in_prose(text, queries))
+                hits += _in_query(text, *queries[-1], scan, keys)
+    return hits + list(_in_prose(text, queries, keys))
 
 
-def _in_query(text: str, start: int, end: int, scan: Scan) -> Iterator[Hit]:
+def outside_kept(text: str, hits: Iterable[Hit], keys: Keys) -> list[Hit]:
+    """The hits without those that lie within an identifier whose key, written out before it, is allowed."""
+    if not keys.allowed:
+        return list(hits)
+    kept = [
+        pair.span(2)
+        for pair in KEPT.finditer(text)
+        if keys.fate_of("", pair[1]).fate is Fate.KEEP and as_kept(pair[2], keys) is not None
+    ]
+    return [hit for hit in hits if not any(start <= hit.start and hit.end <= end for start, end in kept)]
+
+
+def as_kept(value: Any, keys: Keys) -> Any:
+    """The value if it may be kept unread under an allowed key, else None: no key in it may say anything of the rest."""
+    kept = as_identifier(value)
+    if type(kept) is str and ":" in kept and any(_in_prose(kept, (), keys)):
+        return None
+    return kept
+
+
+def _in_query(text: str, start: int, end: int, scan: Scan, keys: Keys) -> Iterator[Hit]:
     for pair in PAIR.finditer(text, start, end):
         value, place = pair[2], pair.span(2)
         decoded = unquote_plus(value) if "%" in value or "+" in value else value
-        kind = type_of("", unquote_plus(pair[1]))
+        kind, rule, _ = keys.told_by("", unquote_plus(pair[1]))
         if kind and value and not REFERENCE.match(value):
-            yield Hit(*place, kind, decoded.strip().casefold())
+            yield Hit(*place, kind, decoded.strip().casefold(), rule)
         elif decoded != value:
             found = max(scan(decoded, normal_form(pair[1])), key=lambda hit: hit.end - hit.start, default=None)
             if found is not None:
-                yield Hit(*place, found.type, found.canonical)
+                yield Hit(*place, found.type, found.canonical, found.rule)
 
 
-def _in_prose(text: str, queries: Sequence[tuple[int, int]]) -> Iterator[Hit]:
+def _in_prose(text: str, queries: Sequence[tuple[int, int]], keys: Keys) -> Iterator[Hit]:
     for separator in SEPARATOR.finditer(text):
         position = separator.start()
         key = KEY_BEFORE.search(text, max(0, position - KEY_ROOM), position)
         url = bisect_right(queries, (position, position)) - 1
         if key is None or (url >= 0 and position < queries[url][1]):
             continue
-        kind = type_of("", key[1])
+        kind, rule, _ = keys.told_by("", key[1])
         if kind and (value := _value(text, separator.end(), kind)) is not None:
             start, end = value
-            yield Hit(start, end, kind, text[start:end].strip().casefold())
+            yield Hit(start, end, kind, text[start:end].strip().casefold(), rule)
 
 
 def _value(text: str, position: int, kind: str) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ The lists are those of the project's PII facts, §9 (keys), which were drawn fro
 """
 
 import re
+from collections.abc import Collection, Iterable, Iterator
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
@@ -55,6 +56,8 @@ class Fate(Enum):
     WHOLE = "withhold whole"
     REPLACE = "replace whole"
     """Where text is read: a placeholder stands for the value, whatever it is."""
+    KEEP = "keep what looks like an id"
+    """Where text is read: the user allows the key."""
 
 
 USER_KEYS = frozenset({"user_id", "usr_id", "userid", "uid", "enduser_id", "dd_appsec_usr_id"})
@@ -105,11 +108,21 @@ LISTS = (
     (Fate.WHOLE, WHOLE_KEYS),
 )
 
-PARENTS = frozenset(
-    "_".join(words[:length])
-    for words in (key.split("_") for key in HASH_KEYS | SESSION_KEYS | DROP_KEYS)
-    for length in range(1, len(words))
-) | {"headers", "http_headers", "request", "http_request", "http_request_headers", "response_headers"}
+
+def beginnings(keys: Iterable[str]) -> frozenset[str]:
+    """What normal forms begin with, word by word."""
+    split = (key.split("_") for key in keys)
+    return frozenset("_".join(words[:length]) for words in split for length in range(1, len(words)))
+
+
+PARENTS = beginnings(HASH_KEYS | SESSION_KEYS | DROP_KEYS) | {
+    "headers",
+    "http_headers",
+    "request",
+    "http_request",
+    "http_request_headers",
+    "response_headers",
+}
 """Normal forms that matter as the parent of a key: `user` because of `user_id`."""
 
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -134,14 +147,20 @@ def fate_of(parent: str, key: str) -> KeyFate:
 
 @lru_cache(maxsize=8192)
 def _fate_of(parent: str, key: str) -> KeyFate:
+    for ending in endings(parent, key):
+        fate, name = _listed(ending)
+        if fate is not Fate.PLAIN:
+            return KeyFate(fate, name, as_parent(parent, key))
+    return KeyFate(Fate.PLAIN, "", as_parent(parent, key))
+
+
+def endings(parent: str, key: str) -> Iterator[str]:
+    """The normal forms that a key inside an object under `parent` is compared by, the shortest first."""
     for text in (CAMEL.sub("_", key), key):
         segments = [parent, *map(normal, PATH_SEPARATOR.split(text))]
         segments = [segment for segment in segments if segment]
         for first in reversed(range(len(segments))):
-            fate, name = _listed("_".join(segments[first:]))
-            if fate is not Fate.PLAIN:
-                return KeyFate(fate, name, _as_parent(parent, key))
-    return KeyFate(Fate.PLAIN, "", _as_parent(parent, key))
+            yield "_".join(segments[first:])
 
 
 def _listed(name: str) -> tuple[Fate, str]:
@@ -155,11 +174,12 @@ def _listed(name: str) -> tuple[Fate, str]:
     return (Fate.PLAIN, "") if family is None else (Fate.DROP, family)
 
 
-def _as_parent(parent: str, key: str) -> str:
+def as_parent(parent: str, key: str, parents: Collection[str] = PARENTS) -> str:
+    """Which of the parents that matter a key is to its children; empty if none."""
     segments = [segment for segment in map(normal, PATH_SEPARATOR.split(CAMEL.sub("_", key))) if segment]
     endings = ["_".join(segments[first:]) for first in range(len(segments))]
     longest = f"{parent}_{endings[0]}" if parent and endings else ""
-    return next((name for name in (longest, *endings) if name in PARENTS), "")
+    return next((name for name in (longest, *endings) if name in parents), "")
 
 
 def normal(text: str) -> str:

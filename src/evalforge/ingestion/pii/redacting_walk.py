@@ -12,15 +12,26 @@ from evalforge.ingestion.pii.caps import cut, encoded_bytes, fit
 from evalforge.ingestion.pii.checks import Check, is_number
 from evalforge.ingestion.pii.deltas import joined
 from evalforge.ingestion.pii.hashing import Pseudonyms
-from evalforge.ingestion.pii.key_types import normal_form, redacting_fate_of
+from evalforge.ingestion.pii.key_types import normal_form
+from evalforge.ingestion.pii.keys import rule_of
+from evalforge.ingestion.pii.pairs import as_kept
 from evalforge.ingestion.pii.placeholders import MARK
-from evalforge.ingestion.pii.policy import MAX_KEY, MAX_TEXT, MAX_TEXT_NESTING, Fate
-from evalforge.ingestion.pii.redactor import Redacted, Redactor
+from evalforge.ingestion.pii.policy import MAX_KEY, MAX_TEXT, MAX_TEXT_NESTING, Fate, KeyFate
+from evalforge.ingestion.pii.redactor import Act, Redacted, Redactor
 from evalforge.ingestion.pii.schema import FREE, Node
 from evalforge.ingestion.pii.shapes import length, unique
 from evalforge.ingestion.pii.structures import OPENINGS, dump_json, parse_json
-from evalforge.ingestion.pii.tags import TagReader
-from evalforge.ingestion.pii.walk import DROPPED, HASHED, NUMBER_BYTES, REMOVED, TRUNCATED, WITHHELD, Path, Walk
+from evalforge.ingestion.pii.walk import (
+    DROPPED,
+    HASHED,
+    NUMBER_BYTES,
+    REMOVED,
+    TRUNCATED,
+    WITHHELD,
+    Path,
+    Place,
+    Walk,
+)
 
 SMALL_NUMBER = 1_000_000
 """Below it no integer is anyone's number."""
@@ -36,15 +47,14 @@ PSEUDONYM = re.compile(r"[us]1_[0-9a-f]{40}\Z")
 class RedactingWalk(Walk):
     """The sanitising of one span whose texts are read. Use `attributes` once, as of `Walk`."""
 
-    policy_version = policy.REDACTING_POLICY_VERSION
-    judge = staticmethod(redacting_fate_of)
-    read_tag = TagReader(redacting_fate_of)
-
     def __init__(self, pseudonyms: Pseudonyms, redactor: Redactor, explain: list[dict[str, str]] | None = None) -> None:
         super().__init__(pseudonyms, explain)
         self._withholds_at_once = False
         self._redactor = redactor
-        self._replaced: dict[str, int] = {}
+        self.judge = redactor.keys.fate_of
+        self.read_tag = redactor.keys.read_tag
+        self._kept = Node(check=self._identifier, each=True)
+        self._replaced: dict[Act, int] = {}
         self._nesting = 0
         self._parsed: dict[str, tuple[Any, bool] | None] = {}
         self._texts: dict[tuple[str, str], Redacted] = {}
@@ -52,7 +62,10 @@ class RedactingWalk(Walk):
     @property
     def counts(self) -> dict[str, int]:
         """How often the walk acted, by kind: also the entities that it replaced, by type."""
-        return super().counts | dict(sorted(self._replaced.items()))
+        replaced: dict[str, int] = {}
+        for act, count in sorted(self._replaced.items()):
+            replaced[act.type] = replaced.get(act.type, 0) + count
+        return super().counts | replaced
 
     def attributes(self, attributes: Mapping[str, Any], withhold: Collection[str] = ()) -> dict[str, Any]:
         """As of `Walk`."""
@@ -71,12 +84,14 @@ class RedactingWalk(Walk):
         return fit(_printable(value), policy.MAX_LABEL_BYTES) if type(value) is str else None
 
     def _list(self, value: Sequence[Any], node: Node, parent: str, path: Path, depth: int) -> Any:
-        return super()._list(joined(value, self._redactor.find), node, parent, path, depth)
+        if not (node.each and all(self._identifier(item) is not None for item in value)):
+            value = joined(value, self._redactor.find)
+        return super()._list(value, node, parent, path, depth)
 
     def _free(self, value: Any, node: Node, path: Path) -> Any:
         if type(value) is str:
-            return self._text(value, path, _key_over(path))
-        if node.check is None and is_number(value):
+            return self._text(value, path, _key_over(path), node)
+        if (node.check is None or node.each) and is_number(value):
             return self._number(value, path, _key_over(path))
         return super()._free(value, node, path)
 
@@ -84,35 +99,46 @@ class RedactingWalk(Walk):
         key, colon, value = tag.partition(":")
         if not colon:
             return self._text(tag, path, "")
-        fate, kind, _ = self.judge("", key)
-        if fate is Fate.REPLACE and value:
-            return f"{self._key(key, path)}:{self._whole(value, kind, path)}"
+        fate = self.judge("", key)
+        if fate.fate is Fate.REPLACE and value:
+            return f"{self._key(key, path)}:{self._whole(value, fate, path)}"
+        if fate.fate is Fate.KEEP and self._identifier(value) is not None:
+            return self._charged(f"{self._key(key, path)}:{value}", path)
         if self._json(value) is not None:
             return f"{name or self._key(key, path)}:{self._text(value, path, normal_form(key))}"
         # Read as one: an address or a URL has colons too.
         found = self._text(tag, path, normal_form(key))
         return name + found[len(key) :] if name and found.startswith(key) else found
 
-    def _unknown(self, key: str, child: Any, parent: str, path: Path, out: dict[str, Any]) -> tuple[str, str] | None:
+    def _unknown(self, key: str, child: Any, parent: str, path: Path, out: dict[str, Any]) -> Place | None:
         fate, kind, below = self.judge(parent, key)
+        if fate is Fate.KEEP:
+            return self._unknown_name(key, path, out), below, self._kept
         if fate is not Fate.REPLACE:
             return super()._unknown(key, child, parent, path, out)
         name = self._unknown_name(key, path, out)
         if type(child) is dict or type(child) is list:
-            return name, below
+            return name, below, FREE
         self._left -= len(name) + 4
         out[name] = self._under_known_key(child, fate, kind, (path, name))
         return None
 
+    def _identifier(self, value: Any) -> Any:
+        """A value under an allowed key that may stay unread; what the span's own fields call somebody is read."""
+        kept = as_kept(value, self._redactor.keys)
+        return None if kept is None or self._redactor.is_known(str(kept)) else kept
+
     def _under_known_key(self, value: Any, fate: Fate, name: str, path: Path) -> Any:
         if type(value) is str and PSEUDONYM.match(value) and fate in (Fate.HASH_USER, Fate.HASH_SESSION):
             return self._hashed_before(value, fate)
+        if fate is Fate.KEEP:
+            return self.any(value, path, self._kept)
         if fate is not Fate.REPLACE:
             return super()._under_known_key(value, fate, name, path)
         if value is None or value is True or value is False or value == "":
             self._left -= 5
             return value
-        return self._whole(value if type(value) is str else str(value), name, path)
+        return self._whole(value if type(value) is str else str(value), KeyFate(fate, name, ""), path)
 
     def _unknown_name(self, key: str, path: Path, out: Container[str]) -> str:
         return unique(self._key(key, path), out)
@@ -138,12 +164,12 @@ class RedactingWalk(Walk):
         self._account(found, path)
         return cut(found.text, MAX_KEY)
 
-    def _whole(self, value: str, kind: str, path: Path) -> str:
-        """The placeholder for all of a value."""
+    def _whole(self, value: str, fate: KeyFate, path: Path) -> str:
+        """The placeholder for all of a value that its key says to replace."""
         if MARK.fullmatch(value):
             return self._charged(value, path)
-        mark = self._redactor.whole(value, kind)
-        self._account(Redacted(mark, (kind,)), path)
+        mark = self._redactor.whole(value, fate.name)
+        self._account(Redacted(mark, (Act(fate.name, rule_of(fate)),)), path)
         return self._charged(mark, path)
 
     def _number(self, value: int | float, path: Path, key: str) -> Any:
@@ -155,25 +181,25 @@ class RedactingWalk(Walk):
             return value
         found = self._redacted(str(int(value)), key)
         self._account(found, path)
-        return found.text if found.types else value
+        return found.text if found.acts else value
 
-    def _text(self, text: str, path: Path, key: str) -> str:
+    def _text(self, text: str, path: Path, key: str, node: Node = FREE) -> str:
         parsed = self._json(text)
         if parsed is not None:
-            return self._charged(self._data(text, parsed, path, key), path)
+            return self._charged(self._data(text, parsed, path, key, node if node.each else FREE), path)
         found = self._redacted(text, key)
-        if found.types:
+        if found.acts:
             self._account(found, path)
         return self._charged(found.text, path)
 
-    def _data(self, text: str, parsed: tuple[Any, bool], path: Path, key: str) -> str:
+    def _data(self, text: str, parsed: tuple[Any, bool], path: Path, key: str, node: Node = FREE) -> str:
         """JSON inside a string: as it was if all of it may stay, else written anew."""
         if self._nesting == MAX_TEXT_NESTING:
             return self._withhold(len(text), path, "JSON inside strings, nested too deeply")
         value, whole = parsed
         left, self._left = self._left, min(self._left, MAX_TEXT)
         self._nesting += 1
-        out = self.any(value, path, FREE, self.judge("", key).parent)
+        out = self.any(value, path, node, self.judge("", key).parent)
         self._nesting -= 1
         self._left = left
         if whole and out == value and len(text) <= MAX_TEXT:
@@ -205,16 +231,18 @@ class RedactingWalk(Walk):
         walk = RedactingWalk(self._pseudonyms, self._redactor)
         walk._nesting = self._nesting
         shown = walk._data(text, parsed, (), key)
-        return Redacted(shown, tuple(kind for kind, count in walk.counts.items() for _ in range(count)))
+        acts = {Act(kind): count for kind, count in super(RedactingWalk, walk).counts.items()} | walk._replaced
+        return Redacted(shown, tuple(act for act, count in acts.items() for _ in range(count)))
 
     def _account(self, found: Redacted, path: Path) -> None:
-        for kind in found.types:
+        for act in found.acts:
+            kind = act.type
             if kind in ACTS:
                 self._count(kind)
                 self._note(path, kind.lower(), ACTS[kind])
             else:
-                self._replaced[kind] = self._replaced.get(kind, 0) + 1
-                self._note(path, "redacted", kind)
+                self._replaced[act] = self._replaced.get(act, 0) + 1
+                self._note(path, "redacted", kind, act.rule)
 
     def _count(self, act: str) -> None:
         setattr(self, act.lower(), getattr(self, act.lower()) + 1)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from evalforge.ingestion.pii.blobs import find_blobs
 from evalforge.ingestion.pii.caps import cut
 from evalforge.ingestion.pii.names import KeyedNames, Names, Parse
-from evalforge.ingestion.pii.pairs import find_pairs
+from evalforge.ingestion.pii.pairs import find_pairs, outside_kept
 from evalforge.ingestion.pii.placeholders import MARK, Placeholders
 from evalforge.ingestion.pii.policy import MAX_TEXT, SCANNED_BEYOND
 from evalforge.ingestion.pii.shapes import withheld_mark
@@ -21,11 +21,18 @@ WITHHELD, TRUNCATED = "WITHHELD", "TRUNCATED"
 REMEMBERED, SHORT_TEXT = 8192, 64
 
 
+class Act(NamedTuple):
+    """One thing that was replaced or cut: its type, and the rule that found it (empty if none did)."""
+
+    type: str
+    rule: str = ""
+
+
 class Redacted(NamedTuple):
-    """A text without what must not be stored, and the type of each thing that was replaced or cut, in order."""
+    """A text without what must not be stored, and what was done to it, in order."""
 
     text: str
-    types: tuple[str, ...] = ()
+    acts: tuple[Act, ...] = ()
 
 
 class Remembering:
@@ -48,6 +55,7 @@ class Redactor:
 
     def __init__(self, scanner: TextScanner, placeholders: Placeholders, names: Names | KeyedNames) -> None:
         self._scanner, self._placeholders, self._names = scanner, placeholders, names
+        self.keys = names.keys
 
     def learn(self, value: Any, parse: Parse) -> tuple[str, ...]:
         """Take in the names that the keys in this value tell; they are given as other spans may know them."""
@@ -55,6 +63,10 @@ class Redactor:
             return ()
         self._names.learn(value, parse)
         return self._names.keyed(self._placeholders)
+
+    def is_known(self, value: str) -> bool:
+        """Whether the value has a name in it that is known of the trace."""
+        return bool(self._names.find(value))
 
     def redact(self, text: str, key: str = "") -> Redacted:
         """The text, redacted and cut to MAX_TEXT characters; withheld if it cannot be scanned. Never raises.
@@ -66,7 +78,7 @@ class Redactor:
             hits = self._found(window, key)
             return self._replaced(text, window, hits) if hits or len(text) > MAX_TEXT else Redacted(text)
         except Exception:  # noqa: BLE001 - fails closed: no kind of failure may let raw text through
-            return Redacted(withheld_mark(len(text)), (WITHHELD,))
+            return Redacted(withheld_mark(len(text)), (Act(WITHHELD),))
 
     def whole(self, text: str, kind: str) -> str:
         """The placeholder of a value that is replaced as one, whatever it holds."""
@@ -83,8 +95,10 @@ class Redactor:
 
     def _found(self, text: str, key: str) -> list[Hit]:
         hits = list(self._scanned(text, key))
-        hits += find_pairs(text, self._scanned)
+        hits += find_pairs(text, self._scanned, self.keys)
         hits += find_blobs(text)
+        if hits:
+            hits = outside_kept(text, hits, self.keys)
         hits += self._names.find(text)
         return _joined(_outside_marks(text, hits)) if hits else hits
 
@@ -107,19 +121,19 @@ class Redactor:
 
     def _replaced(self, text: str, window: str, hits: Iterable[Hit]) -> Redacted:
         parts: list[str] = []
-        types: list[str] = []
+        acts: list[Act] = []
         done = 0
         for hit in hits:
             if hit.start >= MAX_TEXT:
                 break
             parts += (window[done : hit.start], self._placeholders.of(hit))
-            types.append(hit.type)
+            acts.append(Act(hit.type, hit.rule))
             done = hit.end
         end = max(done, min(MAX_TEXT, len(text)))
         redacted = "".join([*parts, window[done:end]])
         if len(text) > end or len(redacted) > MAX_TEXT:
-            return Redacted(cut(redacted, MAX_TEXT, len(text) - end), (*types, TRUNCATED))
-        return Redacted(redacted, tuple(types))
+            return Redacted(cut(redacted, MAX_TEXT, len(text) - end), (*acts, Act(TRUNCATED)))
+        return Redacted(redacted, tuple(acts))
 
 
 def _outside_marks(text: str, hits: Iterable[Hit]) -> Iterable[Hit]:
@@ -139,7 +153,7 @@ def _less(text: str, hit: Hit, marks: Sequence[tuple[int, int]]) -> Iterable[Hit
     for start, end in (*inside, (hit.end, hit.end)):
         piece = text[begin:start]
         if any(map(str.isalnum, piece)):
-            yield Hit(begin, start, hit.type, piece)
+            yield Hit(begin, start, hit.type, piece, hit.rule)
         begin = max(begin, end)
 
 
@@ -155,5 +169,5 @@ def _joined(hits: Iterable[Hit]) -> list[Hit]:
             continue
         last = out[-1]
         kept, longest = (hit, size) if size > longest else (last, longest)
-        out[-1] = Hit(last.start, max(last.end, hit.end), kept.type, kept.canonical)
+        out[-1] = Hit(last.start, max(last.end, hit.end), kept.type, kept.canonical, kept.rule)
     return out

@@ -19,12 +19,14 @@ Kind = Literal["plain", "tags", "evaluations", "identity"]
 class Node(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A place in a span: its known fields if it is an object, the check of its value if it is none.
 
-    A list has the place of its items, except that a list where a single value belongs is free text.
+    A list has the place of its items, except that a list where a single value belongs is free text, unless `each` of
+    its items may be one.
     """
 
     fields: Mapping[str, "Node"] = {}
     check: Check | None = None
     kind: Kind = "plain"
+    each: bool = False
 
 
 FREE = Node()

@@ -38,7 +38,7 @@ class TagReader:
         check = TAG_CHECKS.get(name)
         if check is None:
             found = self._fate_of("", key)
-            unknown = found.fate in (Fate.PLAIN, Fate.WHOLE, Fate.REPLACE)
+            unknown = found.fate in (Fate.PLAIN, Fate.WHOLE, Fate.REPLACE, Fate.KEEP)
             return TagFate(Fate.PLAIN, "", None) if unknown else TagFate(found.fate, found.name, None)
         kept = "" if value == "" else check(value)
         return TagFate(Fate.PLAIN, name, None if kept is None else f"{name}:{kept}")

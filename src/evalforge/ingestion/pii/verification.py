@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from evalforge.common.ids import PLAIN_ID
-from evalforge.ingestion.pii.policy import fate_of
+from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
+from evalforge.ingestion.pii.pairs import as_kept, outside_kept
+from evalforge.ingestion.pii.policy import Fate, fate_of
 from evalforge.ingestion.pii.text.hits import TextScanner, Unscannable
 from evalforge.ports import CaptureFilter, CaptureStore
 
@@ -35,6 +37,18 @@ NUMBERS_KEPT = frozenset({"start_ns", "duration", "duration_ms"})
 """Times, which the sanitiser keeps within their bounds."""
 
 Place: TypeAlias = tuple[str, ...]
+PAIR = 2
+"""Items of a list that may be a key and its value."""
+
+
+class _Waiting(NamedTuple):
+    """A value to look at, what stands over it, and whether identifiers in it may be there."""
+
+    place: Place
+    parent: str
+    key: str
+    kept: bool
+    value: Any
 
 
 class LeakFound(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,10 +60,13 @@ class LeakFound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verifier:
-    """Looks through nouns and lines. `canaries` are texts that were planted, and must be nowhere."""
+    """Looks through nouns and lines. `canaries` are texts that were planted, and must be nowhere.
 
-    def __init__(self, scanner: TextScanner, canaries: Iterable[str] = ()) -> None:
-        self._scanner = scanner
+    What `keys` allow is no finding, wherever such a key is written before it.
+    """
+
+    def __init__(self, scanner: TextScanner, canaries: Iterable[str] = (), keys: Keys = BUILT_IN_KEYS) -> None:
+        self._scanner, self._keys = scanner, keys
         self._canaries = tuple(dict.fromkeys(spelling for canary in canaries for spelling in _spellings(canary)))
 
     @property
@@ -75,28 +92,44 @@ class Verifier:
             yield LeakFound(where=where, path="", type=CANARY)
 
     def _tree(self, where: str, value: Any) -> Iterator[LeakFound]:
-        waiting: list[tuple[Place, str, Any]] = [((), "", value)]
+        waiting = [_Waiting((), "", "", kept=False, value=value)]
         while waiting:
-            place, key, one = waiting.pop()
+            place, parent, key, kept, one = waiting.pop()
             if isinstance(one, dict):
+                label = one.get("name", one.get("key"))
                 for name, child in one.items():
                     found = self._types(name, "")
                     shown = (*place, KEY if found else str(name))
                     yield from _leaks(where, shown, found)
-                    waiting.append((shown, str(name), child))
+                    fate = self._keys.fate_of(parent, str(name))
+                    kept = fate.fate is Fate.KEEP or (name == "value" and self._is_allowed(label))
+                    waiting.append(_Waiting(shown, fate.parent, str(name), kept, child))
             elif isinstance(one, list | tuple):
-                waiting += [((*place, str(number)), key, child) for number, child in enumerate(one)]
+                kept = kept or (len(one) == PAIR and self._is_allowed(one[0]))
+                waiting += (
+                    _Waiting((*place, str(number)), parent, key, kept, child) for number, child in enumerate(one)
+                )
+            elif kept and as_kept(one, self._keys) is not None:
+                yield from _leaks(where, place, self._planted(one))
             else:
                 yield from _leaks(where, place, self._types(one, key))
 
-    def _types(self, leaf: Any, key: str) -> Sequence[str]:
+    def _is_allowed(self, key: object) -> bool:
+        """Whether this is an allowed key, which stands beside its value."""
+        return isinstance(key, str) and self._keys.fate_of("", key).fate is Fate.KEEP
+
+    def _planted(self, leaf: Any) -> list[str]:
         whole = str(leaf).encode("utf-8", "surrogatepass")
-        found = [CANARY] if any(canary in whole for canary in self._canaries) else []
+        return [CANARY] if any(canary in whole for canary in self._canaries) else []
+
+    def _types(self, leaf: Any, key: str) -> Sequence[str]:
+        found = self._planted(leaf)
         text = _text_of(leaf, key)
         if text is None:
             return found
         try:
-            hits = self._scanner.scan(OWN_MARK.sub(" ", text), key=fate_of("", key).name)
+            shown = OWN_MARK.sub(" ", text)
+            hits = outside_kept(shown, self._scanner.scan(shown, key=fate_of("", key).name), self._keys)
         except Unscannable:
             return [*found, UNSCANNABLE]
         return [*found, *dict.fromkeys(hit.type for hit in hits)]

@@ -4,19 +4,20 @@ The output depends on the values alone: keys are visited in the order of the all
 readings of one span whose keys come in another order give the same bytes. The input is never changed.
 """
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from evalforge.ingestion.pii import checks, policy
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
 from evalforge.ingestion.pii.placeholders import MARK
-from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, fate_of
+from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, KeyFate, fate_of
 from evalforge.ingestion.pii.schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, Node
 from evalforge.ingestion.pii.shapes import as_tag, characters, known_first, length, unique, withheld_mark
 from evalforge.ingestion.pii.tags import TagReader
 
 Path = tuple[Any, ...]
 """(path of the parent, name here), or empty at the top; names are as shown, never raw."""
+Place = tuple[str, str, Node]
 
 REMOVED: Final = object()
 MARK_BYTES = 24
@@ -28,6 +29,9 @@ SOURCES = {"tags": 0, "metadata": 1}
 """Where an id counts first as that of the span's user; anywhere else comes after."""
 
 
+read_tag = TagReader(fate_of)
+
+
 class Walk:
     """The sanitising of one span: use `attributes` once, then read what was found.
 
@@ -36,10 +40,7 @@ class Walk:
     withheld, and `redacting_walk` reads it.
     """
 
-    policy_version = policy.POLICY_VERSION
     known_names: tuple[str, ...] = ()
-    judge = staticmethod(fate_of)
-    read_tag = TagReader(fate_of)
 
     def __init__(self, pseudonyms: Pseudonyms, explain: list[dict[str, str]] | None = None) -> None:
         self.users: list[tuple[int, int, str]] = []
@@ -49,6 +50,8 @@ class Walk:
         self._left = policy.MAX_ATTRIBUTE_BYTES
         self._pseudonyms = pseudonyms
         self._explain = explain
+        self.judge: Callable[[str, str], KeyFate] = fate_of
+        self.read_tag = read_tag
         self._withholds_at_once = explain is None
         self._source = len(SOURCES)
 
@@ -150,8 +153,7 @@ class Walk:
             place = self._unknown(key, child, parent, path, out)
             if place is None:
                 return
-            name, below = place
-            inner = FREE
+            name, below, inner = place
         self._left -= len(name) + 4
         if type(child) is dict and inner.kind == "plain":
             found = self._object(child, inner, below, (path, name), depth + 1)
@@ -160,8 +162,8 @@ class Walk:
         if found is not REMOVED:
             out[name] = found
 
-    def _unknown(self, key: str, child: Any, parent: str, path: Path, out: dict[str, Any]) -> tuple[str, str] | None:
-        """The name to show for a key that the allow list does not know, and what it is to its children.
+    def _unknown(self, key: str, child: Any, parent: str, path: Path, out: dict[str, Any]) -> Place | None:
+        """The name to show for a key that the allow list does not know, what it is to its children, and its place.
 
         None if the key decided all: the child was dropped, or is in `out` already.
         """
@@ -170,10 +172,10 @@ class Walk:
             self._drop(known, path)
             return None
         if not known:
-            return self._unknown_name(key, path, out), below
+            return self._unknown_name(key, path, out), below, FREE
         name = unique(known, out)
         if below and type(child) is dict and fate is not Fate.WHOLE:
-            return name, below
+            return name, below, FREE
         self._left -= len(name) + 4
         out[name] = self._under_known_key(child, fate, known, (path, name))
         return None
@@ -187,7 +189,7 @@ class Walk:
                 return self._drop(fate.name, path)
             if fate.name:
                 return [fate.name, self._under_known_key(value[1], fate.fate, fate.name, (path, 1))]
-        inner = node if node.fields else FREE
+        inner = node if node.fields or node.each else FREE
         out: list[Any] = []
         self._left -= 2
         for position, child in enumerate(value):
@@ -349,11 +351,12 @@ class Walk:
         self._note(path, "truncated", "over a cap")
         return f"[TRUNCATED chars={sum(characters(child) + characters(key) for key, child in rest)}]"
 
-    def _note(self, path: Path, action: str, reason: str) -> None:
+    def _note(self, path: Path, action: str, reason: str, rule: str = "") -> None:
         if self._explain is None:
             return
         names: list[str] = []
         while path:
             path, name = path
             names.append(str(name))
-        self._explain.append({"path": ".".join(reversed(names)), "action": action, "reason": reason})
+        place = ".".join(reversed(names))
+        self._explain.append({"path": place, "action": action, "reason": reason, "rule": rule or reason})

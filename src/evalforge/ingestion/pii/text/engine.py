@@ -72,6 +72,7 @@ class TextEngine:
     def __init__(self, more: Sequence[Recognizer] = (), *, built_in_rules: bool = True, vendors: bool = True) -> None:
         self._rules = (*(built_in() if built_in_rules else ()), *more)
         self._vendors = vendors
+        self._names = (*(rule.name for rule in self._rules), vendor_secrets.NAME)
         self._gate = Gate([rule.gate for rule in self._rules])
         self.scan("load what comes with the first text")
 
@@ -101,7 +102,7 @@ class TextEngine:
             found = self._by_rules(view, budget) or self._by_vendors(view)
             if not found:
                 return _disjoint(hits, whole, len(lead))
-            hits += (_hit(view, each) for each in found)
+            hits += (_hit(view, each, self._names[each.rank]) for each in found)
             view = view.without([(each.start, each.end) for each in found])
 
     def _by_rules(self, view: View, budget: "Budget") -> list[Found]:
@@ -183,10 +184,10 @@ def merged(found: list[Found]) -> list[Found]:
     return out
 
 
-def _hit(view: View, found: Found) -> Hit:
+def _hit(view: View, found: Found, rule: str) -> Hit:
     start, end = view.original(found.start, found.end)
     value = view.text[found.start : found.end]
-    return Hit(start, end, found.type, "" if HOLE in value else canonical(found.type, value))
+    return Hit(start, end, found.type, "" if HOLE in value else canonical(found.type, value), rule)
 
 
 def _disjoint(hits: list[Hit], whole: str, lead: int) -> list[Hit]:
@@ -199,7 +200,9 @@ def _disjoint(hits: list[Hit], whole: str, lead: int) -> list[Hit]:
         else:
             out.append(hit)
     return [
-        Hit(max(hit.start, lead) - lead, hit.end - lead, hit.type, hit.canonical or whole[hit.start : hit.end])
+        Hit(
+            max(hit.start, lead) - lead, hit.end - lead, hit.type, hit.canonical or whole[hit.start : hit.end], hit.rule
+        )
         for hit in out
         if hit.end > lead
     ]

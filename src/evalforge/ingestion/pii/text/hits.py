@@ -10,13 +10,15 @@ class Hit(NamedTuple):
     """A stretch of the ORIGINAL text (offsets in characters, end exclusive), its entity type and its canonical value.
 
     Types are upper case with `_`, such as EMAIL. Two spellings of one value have one canonical form (digits only for a
-    phone with its country, case folded for an e-mail, and so on), so that they get one placeholder.
+    phone with its country, case folded for an e-mail, and so on), so that they get one placeholder. `rule` is what
+    found it, for explanations.
     """
 
     start: int
     end: int
     type: str
     canonical: str
+    rule: str = ""
 
 
 class Unscannable(EvalForgeError):

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from evalforge.ingestion.pii.text.hits import Hit, TextScanner
 
+if TYPE_CHECKING:
+    from evalforge.ingestion.pii.text.recognizers import Recognizer
+
 
 class LazyTextEngine:
-    """A TextScanner that makes the engine when it is first asked. One may serve many threads."""
+    """A TextScanner that makes the engine when it is first asked, with `more` rules. One may serve many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: "Sequence[Recognizer]" = ()) -> None:
+        self._more = more
         self._lock = Lock()
         self._engine: TextScanner | None = None
 
@@ -19,6 +24,6 @@ class LazyTextEngine:
             if self._engine is None:
                 from evalforge.ingestion.pii.text.engine import TextEngine
 
-                self._engine = TextEngine()
+                self._engine = TextEngine(self._more)
             engine = self._engine
         return engine.scan(text, key=key)

@@ -1,5 +1,6 @@
 """The table of recognizers: what each looks for, which check a candidate must pass, and examples of both kinds."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ FILES = ("secrets.toml", "contacts.toml", "identities.toml", "names.toml")
 """Of the built-in rules, the strongest first."""
 FIELDS = frozenset({"name", "type", "pattern", "gate", "check", "context", "after", "positive", "negative"})
 REQUIRED = ("name", "type", "pattern", "positive", "negative")
+TYPE = re.compile(r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}")
+"""So that folding knows a placeholder of the type again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,14 @@ class Recognizer:
     negative: tuple[str, ...]
 
 
+class BadRecognizer(ValueError):
+    """A rule that cannot be used: its name, the reason, and the field that is wrong (empty if it is the rule)."""
+
+    def __init__(self, name: object, reason: str, field: str = "") -> None:
+        super().__init__(f"recognizer {name!r} {reason}")
+        self.field = field
+
+
 @lru_cache(maxsize=1)
 def built_in() -> tuple[Recognizer, ...]:
     """The rules that EvalForge brings, the strongest first."""
@@ -47,12 +58,12 @@ def built_in() -> tuple[Recognizer, ...]:
 
 
 def recognizers(entries: Iterable[Mapping[str, Any]]) -> list[Recognizer]:
-    """Rules out of parsed tables. Raises ValueError with the rule's name and the reason."""
-    rules = [_recognizer(entry) for entry in entries]
+    """Rules out of parsed tables. Raises BadRecognizer."""
+    rules = [recognizer(entry) for entry in entries]
     names = [rule.name for rule in rules]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"recognizer {name!r} is there twice")
+            raise BadRecognizer(name, "is there twice", "name")
     return rules
 
 
@@ -64,60 +75,75 @@ def options() -> Any:
     return chosen
 
 
-def _recognizer(entry: Mapping[str, Any]) -> Recognizer:
+def recognizer(entry: Mapping[str, Any]) -> Recognizer:
+    """A rule out of a parsed table. Raises BadRecognizer."""
     name = entry.get("name")
     if type(name) is not str or not name:
-        raise ValueError("a recognizer needs a name")
-    if missing := [field for field in REQUIRED if not entry.get(field)]:
-        raise ValueError(f"recognizer {name!r} lacks {', '.join(missing)}")
+        raise BadRecognizer(name, "needs a name, which is text", "name")
     if unknown := sorted(set(entry) - FIELDS):
-        raise ValueError(f"recognizer {name!r} has unknown fields: {', '.join(unknown)}")
+        raise BadRecognizer(name, f"has unknown fields: {', '.join(unknown)}", unknown[0])
+    if missing := [field for field in REQUIRED if not entry.get(field)]:
+        raise BadRecognizer(name, f"lacks {', '.join(missing)}")
     check = entry.get("check")
-    if check is not None and check not in CHECKS:
-        raise ValueError(f"recognizer {name!r}: no check is called {check!r}; there are {', '.join(sorted(CHECKS))}")
-    pattern = compiled(name, _bytes(name, entry["pattern"]))
+    if check is not None and (type(check) is not str or check not in CHECKS):
+        known = ", ".join(sorted(CHECKS))
+        raise BadRecognizer(name, f"names a check that does not exist: {check!r}; there are {known}", "check")
+    pattern = compiled(name, "pattern", _bytes(name, "pattern", entry["pattern"]))
+    if pattern.search(b"") is not None:
+        raise BadRecognizer(name, "has a pattern that finds the empty text", "pattern")
+    gate = _bytes(name, "gate", entry.get("gate", entry["pattern"]))
+    compiled(name, "gate", gate)
     return Recognizer(
         name=name,
         type=_type(name, entry["type"]),
         pattern=pattern,
         groups=range(1, pattern.groups + 1),
-        gate=_bytes(name, entry.get("gate", entry["pattern"])),
+        gate=gate,
         check=CHECKS[check] if check else accept,
-        before=_words(name, _texts(name, entry.get("context", ())), rb"(?i)(?:^|[^a-z])(?:%s)(?:[^a-z]|$)"),
-        after=_words(name, _texts(name, entry.get("after", ())), rb"(?i)(?:%s)(?:[^a-z]|$)"),
-        positive=_texts(name, entry["positive"]),
-        negative=_texts(name, entry["negative"]),
+        before=_words(name, "context", entry, rb"(?i)(?:^|[^a-z])(?:%s)(?:[^a-z]|$)"),
+        after=_words(name, "after", entry, rb"(?i)(?:%s)(?:[^a-z]|$)"),
+        positive=_texts(name, "positive", entry["positive"]),
+        negative=_texts(name, "negative", entry["negative"]),
     )
 
 
-def compiled(name: str, pattern: bytes) -> Any:
-    """The pattern for RE2. Raises ValueError."""
+def compiled(name: str, field: str, pattern: bytes) -> Any:
+    """The pattern of a field for RE2. Raises BadRecognizer."""
     try:
-        found = re2.compile(pattern, options())
+        return re2.compile(pattern, options())
     except re2.error as error:
-        raise ValueError(f"recognizer {name!r}: RE2 refuses the pattern ({error})") from None
-    if found.search(b"") is not None:
-        raise ValueError(f"recognizer {name!r}: the pattern finds the empty text")
-    return found
+        raise BadRecognizer(name, f"has a {field} that RE2 refuses ({_reason(error)})", field) from None
+
+
+def _reason(error: Exception) -> str:
+    """What RE2 says, which it says in bytes."""
+    said = error.args[0] if error.args else ""
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
 
 
 def _type(name: str, value: Any) -> str:
-    if type(value) is not str or not value.replace("_", "").isalpha() or not value.isascii() or not value.isupper():
-        raise ValueError(f"recognizer {name!r}: a type is upper case letters and _, not {value!r}")
+    if type(value) is not str or not TYPE.fullmatch(value):
+        reason = "a type is one to four words of 2 to 20 letters in upper case with _ between them"
+        raise BadRecognizer(name, f"has the type {value!r}; {reason}", "type")
     return value
 
 
-def _bytes(name: str, pattern: Any) -> bytes:
+def _bytes(name: str, field: str, pattern: Any) -> bytes:
     if type(pattern) is not str or not pattern.isascii():
-        raise ValueError(f"recognizer {name!r}: a pattern is ASCII text")
+        raise BadRecognizer(name, f"has a {field} that is no ASCII text", field)
     return pattern.encode("ascii")
 
 
-def _texts(name: str, values: Any) -> tuple[str, ...]:
+def _texts(name: str, field: str, values: Any) -> tuple[str, ...]:
     if not isinstance(values, list | tuple) or not all(type(value) is str for value in values):
-        raise ValueError(f"recognizer {name!r}: context and examples are lists of text")
+        raise BadRecognizer(name, f"has in {field} something else than a list of text", field)
     return tuple(values)
 
 
-def _words(name: str, words: tuple[str, ...], frame: bytes) -> Any:
-    return compiled(name, frame % b"|".join(_bytes(name, word) for word in words)) if words else None
+def _words(name: str, field: str, entry: Mapping[str, Any], frame: bytes) -> Any:
+    words = _texts(name, field, entry.get(field, ()))
+    if not words:
+        return None
+    if any(not word for word in words):
+        raise BadRecognizer(name, f"has an empty word in {field}", field)
+    return compiled(name, field, frame % b"|".join(_bytes(name, field, word) for word in words))

@@ -9,7 +9,7 @@ from kingfisher_sdk import Rules, Scanner
 
 from evalforge.ingestion.pii.text.view import HOLE
 
-TYPE = "API_KEY"
+TYPE, NAME = "API_KEY", "kingfisher"
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,65 @@
+"""Reading keys by one policy: the built-in lists and, if there are some, the keys that a user allows.
+
+An allowed key is compared like those of the lists, by each ending of its path. It loses the fate that an ambiguous word
+gave it (`card_id`); where a key names a secret or a person all the same, that stands.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from evalforge.ingestion.pii import policy
+from evalforge.ingestion.pii.allowed_keys import why_not
+from evalforge.ingestion.pii.key_types import redacting_fate_of, type_of
+from evalforge.ingestion.pii.placeholders import MARK
+from evalforge.ingestion.pii.policy import LONGEST_KEY, PARENTS, Fate, KeyFate
+from evalforge.ingestion.pii.tags import TagReader
+
+
+class Told(NamedTuple):
+    """What a key says: the entity type of its value (empty if none), what says so, and what it is to its children."""
+
+    kind: str
+    rule: str
+    below: str
+
+
+class Keys:
+    """What becomes of the values under keys where texts are read. `allowed` are normal forms."""
+
+    def __init__(self, allowed: frozenset[str] = frozenset()) -> None:
+        self.allowed = allowed
+        self._parents = policy.beginnings(allowed) - PARENTS
+        self._cached = lru_cache(maxsize=8192)(self._fate)
+        self._cached_told = lru_cache(maxsize=8192)(self._told)
+        self.read_tag = TagReader(self.fate_of)
+
+    def fate_of(self, parent: str, key: str) -> KeyFate:
+        """As `redacting_fate_of`; and Fate.KEEP, by the name that was allowed."""
+        return self._cached(parent, key) if len(key) <= LONGEST_KEY else self._fate(parent, key)
+
+    def told_by(self, parent: str, key: str) -> Told:
+        """What the key says of its value."""
+        return self._cached_told(parent, key if len(key) <= LONGEST_KEY else key[-LONGEST_KEY:])
+
+    def _fate(self, parent: str, key: str) -> KeyFate:
+        found = redacting_fate_of(parent, key)
+        if not self.allowed:
+            return found
+        own = (MARK.sub("", key) if "[" in key else key)[-LONGEST_KEY:]
+        below = found.parent or policy.as_parent(parent, own, self._parents)
+        name = next((ending for ending in policy.endings(parent, own) if ending in self.allowed), "")
+        if name and not why_not(found, own):
+            return KeyFate(Fate.KEEP, name, below)
+        return found._replace(parent=below)
+
+    def _told(self, parent: str, key: str) -> Told:
+        found = self.fate_of(parent, key)
+        return Told(type_of(found), rule_of(found), found.parent)
+
+
+def rule_of(found: KeyFate) -> str:
+    """How explanations name what a key decided."""
+    return f"key {found.name}"
+
+
+BUILT_IN_KEYS = Keys()
