@@ -22,7 +22,7 @@ from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
 from evalforge.ingestion.pii.names import Names
 from evalforge.ingestion.pii.placeholders import Placeholders
-from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES
+from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES, POLICY_VERSION, policy_version
 from evalforge.ingestion.pii.redacting_walk import RedactingWalk
 from evalforge.ingestion.pii.redactor import Redactor, Remembering
 from evalforge.ingestion.pii.text.hits import TextScanner
@@ -58,7 +58,8 @@ class SanitizationFailed(EvalForgeError):
 class Sanitizer:
     """Makes clean copies of raw spans under one hash key. Safe to share between threads.
 
-    `scanner` reads free text, which is withheld without one. `quality_evaluators` name the score evaluations (higher
+    `scanner` reads free text, which is withheld without one, and `scanner_parts` say what it has beside the built-in
+    rules, for the version of the policy (`policy.policy_version`). `quality_evaluators` name the score evaluations (higher
     is better) whose lowest value is a span's quality score.
     """
 
@@ -69,6 +70,7 @@ class Sanitizer:
         quality_evaluators: Sequence[str] = ("quality", "quality_score"),
         datadog_site: str = "datadoghq.com",
         scanner: TextScanner | None = None,
+        scanner_parts: Sequence[str] = (),
     ) -> None:
         if not hash_key:
             raise ConfigurationError("the hash key is empty: set EVALFORGE_HASH_KEY to at least 32 random bytes")
@@ -77,6 +79,7 @@ class Sanitizer:
         self._quality_evaluators = tuple(quality_evaluators)
         self._site = datadog_site
         self._scanner = None if scanner is None else Remembering(scanner)
+        self.policy = POLICY_VERSION if scanner is None else policy_version(*scanner_parts)
 
     def capture(self, span: Span, findings: Sequence[Finding], *, fetched_at: str) -> FailureCapture:
         """The capture of a trace as seen through this one failing span. Raises SanitizationFailed."""
@@ -123,7 +126,7 @@ class Sanitizer:
             datadog_site=self._site,
             datadog_url=trace_url(self._site, trace_id, facts["failed_at"], facts["last_failed_at"]),
             truncated=cut or captured.truncated,
-            redaction=Redaction(policy=walk.policy_version, counts=redaction_counts(spans)),
+            redaction=Redaction(policy=self.policy, counts=redaction_counts(spans)),
             **context_standing(spans, (), "not_read"),
             **facts,
         )

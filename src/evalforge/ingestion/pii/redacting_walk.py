@@ -36,7 +36,6 @@ PSEUDONYM = re.compile(r"[us]1_[0-9a-f]{40}\Z")
 class RedactingWalk(Walk):
     """The sanitising of one span whose texts are read. Use `attributes` once, as of `Walk`."""
 
-    policy_version = policy.REDACTING_POLICY_VERSION
     judge = staticmethod(redacting_fate_of)
     read_tag = TagReader(redacting_fate_of)
 

@@ -35,7 +35,6 @@ class Walk:
     withheld, and `redacting_walk` reads it.
     """
 
-    policy_version = policy.POLICY_VERSION
     judge = staticmethod(fate_of)
     read_tag = TagReader(fate_of)
 
