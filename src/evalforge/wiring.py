@@ -21,6 +21,8 @@ from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii.hashing import LONGEST_ID
 from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.text.lazy import LazyTextEngine
+from evalforge.ingestion.pii.text.name_model import NameModel, check_installed
+from evalforge.ingestion.pii.text.people import NAMES_VERSION, PeopleScanner
 from evalforge.ingestion.pii.verification import (
     LeakFound,
     Verifier,
@@ -289,6 +291,7 @@ def _sanitizer(settings: Settings, scanner: TextScanner | None = None) -> Saniti
         quality_evaluators=settings.quality_evaluators,
         datadog_site=settings.site,
         scanner=scanner,
+        scanner_parts=[NAMES_VERSION] if settings.ner == "on" else [],
     )
 
 
@@ -296,7 +299,10 @@ def _scanner(settings: Settings) -> TextScanner | None:
     """What reads free text; loaded only if texts are to be read, as its rules take a while."""
     if settings.text == "withhold":
         return None
-    return LazyTextEngine()
+    if settings.ner == "off":
+        return LazyTextEngine()
+    check_installed()
+    return PeopleScanner(LazyTextEngine(), NameModel().people)
 
 
 def _scope(settings: Settings) -> str | None:

@@ -146,6 +146,7 @@ class Settings(BaseModel):
         None, alias="EVALFORGE_HASH_KEY", description="at least 32 bytes, kept secret"
     )
     text: Literal["redact", "withhold"] = Field("redact", alias="EVALFORGE_TEXT", description="redact or withhold")
+    ner: Literal["off", "on"] = Field("off", alias="EVALFORGE_NER", description="off or on")
     page_limit: int = Field(
         100, alias="EVALFORGE_PAGE_LIMIT", ge=1, le=5000, description="a whole number from 1 to 5000"
     )
