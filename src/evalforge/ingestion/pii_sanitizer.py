@@ -59,8 +59,8 @@ class Sanitizer:
     """Makes clean copies of raw spans under one hash key. Safe to share between threads.
 
     `scanner` reads free text, which is withheld without one, and `scanner_parts` say what it has beside the built-in
-    rules, for the version of the policy (`policy.policy_version`). `quality_evaluators` name the score evaluations (higher
-    is better) whose lowest value is a span's quality score.
+    rules, for the version of the policy (`policy.policy_version`). `quality_evaluators` name the score evaluations
+    (higher is better) whose lowest value is a span's quality score.
     """
 
     def __init__(

