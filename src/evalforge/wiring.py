@@ -1,10 +1,11 @@
 """The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
 
+import io
 import math
 import os
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii.hashing import LONGEST_ID
+from evalforge.ingestion.pii.policy import POLICY_VERSION, policy_version
 from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.text.lazy import LazyTextEngine
 from evalforge.ingestion.pii.text.name_model import NameModel, check_installed
@@ -225,6 +227,28 @@ def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> 
         yield from leaks_in_file(path, verifier)
 
 
+def found_in(settings: Settings, text: str) -> list[str]:
+    """The type of each thing that would be replaced in a text. Raises ConfigurationError or Unscannable."""
+    scanner = _scanner(settings)
+    return [] if scanner is None else [hit.type for hit in scanner.scan(text)]
+
+
+def policy_in_force(settings: Settings) -> str:
+    """The version of the policy that new captures are stored with."""
+    return POLICY_VERSION if settings.text == "withhold" else policy_version(*_scanner_parts(settings))
+
+
+def ask_datadog(settings: Settings, clock: Clock) -> None:
+    """One small page of the last minute. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
+    small = {"page_limit": 1, "max_calls": 3.0, "deadline_seconds": 20.0}
+    queries: list[str] = []
+    with suppress(ConfigurationError):  # rules or a scope that cannot be used are told apart from Datadog
+        queries = search_queries(settings, rules_in_force(settings))
+    nowhere = json_logger(io.BytesIO(), clock)
+    with _client(settings.model_copy(update=small), nowhere, lambda: False, clock) as source:
+        next(source.search(next(iter(queries), "*"), window_of(clock.now(), 1 / 60)), None)
+
+
 def system_clock() -> SystemClock:
     """The machine's clock."""
     return SystemClock()
@@ -291,7 +315,7 @@ def _sanitizer(settings: Settings, scanner: TextScanner | None = None) -> Saniti
         quality_evaluators=settings.quality_evaluators,
         datadog_site=settings.site,
         scanner=scanner,
-        scanner_parts=[NAMES_VERSION] if settings.ner == "on" else [],
+        scanner_parts=_scanner_parts(settings),
     )
 
 
@@ -303,6 +327,11 @@ def _scanner(settings: Settings) -> TextScanner | None:
         return LazyTextEngine()
     check_installed()
     return PeopleScanner(LazyTextEngine(), NameModel().people)
+
+
+def _scanner_parts(settings: Settings) -> list[str]:
+    """What the scanner has beside the built-in rules, for the policy's version."""
+    return [NAMES_VERSION] if settings.ner == "on" else []
 
 
 def _scope(settings: Settings) -> str | None:
