@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo gcp test check bench contracts lock clean
+.PHONY: demo gcp ner test check bench contracts lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
 
 # What a store in Firestore needs besides.
 gcp: .venv/.gcp
+
+# What finding names in prose needs besides: EVALFORGE_NER=on.
+ner: .venv/.ner
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2
@@ -39,6 +42,10 @@ contracts: .venv/.dev
 	$(PIP) install --require-hashes -r requirements/gcp.txt
 	@touch $@
 
+.venv/.ner: .venv/.run requirements/ner.txt
+	$(PIP) install --require-hashes -r requirements/ner.txt
+	@touch $@
+
 .venv/.dev: .venv/.run requirements/dev.txt
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
@@ -48,7 +55,8 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 lock:
 	$(LOCK) requirements/build.in -o requirements/run.txt
 	$(LOCK) --extra gcp -c requirements/run.txt -o requirements/gcp.txt
-	$(LOCK) requirements/build.in --extra dev -c requirements/run.txt -c requirements/gcp.txt -o requirements/dev.txt
+	$(LOCK) --extra ner -c requirements/run.txt -c requirements/gcp.txt -o requirements/ner.txt
+	$(LOCK) requirements/build.in --extra dev -c requirements/run.txt -c requirements/gcp.txt -c requirements/ner.txt -o requirements/dev.txt
 
 clean:
 	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

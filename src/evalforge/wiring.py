@@ -1,10 +1,11 @@
 """The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
 
+import io
 import math
 import os
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -21,7 +22,11 @@ from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
 from evalforge.ingestion.pii.hashing import LONGEST_ID
+from evalforge.ingestion.pii.policy import POLICY_VERSION, policy_version
+from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.text.lazy import LazyTextEngine
+from evalforge.ingestion.pii.text.name_model import NameModel, check_installed
+from evalforge.ingestion.pii.text.people import NAMES_VERSION, PeopleScanner
 from evalforge.ingestion.pii.verification import (
     LeakFound,
     Verifier,
@@ -221,7 +226,7 @@ def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> 
     """`pii verify`: what is found in each record of the store and each line of the logs, and the canaries also in the
     bytes of the store's file."""
     custom = custom_rules_in_force(settings)
-    verifier = Verifier(LazyTextEngine(custom.recognizers), canaries, custom.keys)
+    verifier = Verifier(_scanner(settings, custom), canaries, custom.keys)
     with closing(open_store_to_read(settings)) as store:
         yield from leaks_in_store(store, verifier)
     if settings.firestore is None:
@@ -230,6 +235,31 @@ def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> 
                 yield from leaks_in_bytes(path, verifier)
     for path in logs:
         yield from leaks_in_file(path, verifier)
+
+
+def found_in(settings: Settings, text: str) -> list[str]:
+    """The type of each thing that would be replaced in a text. Raises ConfigurationError or Unscannable."""
+    if settings.text == "withhold":
+        return []
+    return [hit.type for hit in _scanner(settings, custom_rules_in_force(settings)).scan(text)]
+
+
+def policy_in_force(settings: Settings) -> str:
+    """The version of the policy that new captures are stored with."""
+    if settings.text == "withhold":
+        return POLICY_VERSION
+    return policy_version(*_scanner_parts(settings), *custom_rules_in_force(settings).parts)
+
+
+def ask_datadog(settings: Settings, clock: Clock) -> None:
+    """One small page of the last minute. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
+    small = {"page_limit": 1, "max_calls": 3.0, "deadline_seconds": 20.0}
+    queries: list[str] = []
+    with suppress(ConfigurationError):  # rules or a scope that cannot be used are told apart from Datadog
+        queries = search_queries(settings, rules_in_force(settings))
+    nowhere = json_logger(io.BytesIO(), clock)
+    with _client(settings.model_copy(update=small), nowhere, lambda: False, clock) as source:
+        next(source.search(next(iter(queries), "*"), window_of(clock.now(), 1 / 60)), None)
 
 
 def system_clock() -> SystemClock:
@@ -304,9 +334,24 @@ def _sanitizer(settings: Settings, custom: CustomRules | None = None) -> Sanitiz
         hash_key=settings.hash_key.get_secret_value().encode(),
         quality_evaluators=settings.quality_evaluators,
         datadog_site=settings.site,
-        scanner=None if custom is None else LazyTextEngine(custom.recognizers),
+        scanner=None if custom is None else _scanner(settings, custom),
         custom=custom or NO_CUSTOM_RULES,
+        scanner_parts=_scanner_parts(settings),
     )
+
+
+def _scanner(settings: Settings, custom: CustomRules) -> TextScanner:
+    """What reads free text; it loads its rules, and the model for names, with the first text, as that takes a while."""
+    rules = LazyTextEngine(custom.recognizers)
+    if settings.ner == "off":
+        return rules
+    check_installed()
+    return PeopleScanner(rules, NameModel().people)
+
+
+def _scanner_parts(settings: Settings) -> list[str]:
+    """What the scanner has beside rules, for the policy's version."""
+    return [NAMES_VERSION] if settings.ner == "on" else []
 
 
 def _scope(settings: Settings) -> str | None:

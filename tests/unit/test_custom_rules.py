@@ -77,16 +77,20 @@ def test_a_file_that_only_adds_leaves_the_built_in_failure_rules_in_force(tmp_pa
     assert failure_rules(tmp_path, recognizer() + RULE + "[pii]\n") == ["r1"]
 
 
+def policy_of(custom: CustomRules) -> str:
+    return Sanitizer(hash_key=b"k", scanner=SmallScanner(), custom=custom).policy
+
+
 def test_a_file_of_failure_rules_alone_changes_no_policy(tmp_path: Path) -> None:
-    assert load(tmp_path, RULE).policy == read_custom_rules(None).policy == "redact-1"
-    assert load(tmp_path, RULE + "[pii]\nallow_keys = []\n").policy == "redact-1"
+    assert policy_of(load(tmp_path, RULE)) == policy_of(read_custom_rules(None)) == "redact-1"
+    assert policy_of(load(tmp_path, RULE + "[pii]\nallow_keys = []\n")) == "redact-1"
 
 
 def test_the_policy_changes_with_the_meaning_of_the_rules_and_with_nothing_else(tmp_path: Path) -> None:
     other = {"name": "badge", "type": "BADGE", "pattern": r"\bB-\d{5}\b", "positive": ["«B-12345»"]}
     one, two = recognizer(context=["see", "look"]), recognizer(**other)
     keys = "[pii]\nallow_keys = ['order_number', 'card_id']\n"
-    policy = load(tmp_path, one + two + keys).policy
+    policy = policy_of(load(tmp_path, one + two + keys))
     assert policy.startswith("redact-1+")
     assert len(policy) == len("redact-1+3f9a2c1d")
     same = [
@@ -95,7 +99,7 @@ def test_the_policy_changes_with_the_meaning_of_the_rules_and_with_nothing_else(
         one + two + "[pii]\nallow_keys = ['cardId', 'order-number', 'card_id']\n",
         recognizer(context=["look", "see"], positive=["see «TCK-000000»"], negative=["x", "y"]) + two + keys,
     ]
-    assert {load(tmp_path, text).policy for text in same} == {policy}
+    assert {policy_of(load(tmp_path, text)) for text in same} == {policy}
     changed = [
         one + two,
         one + keys,
@@ -104,7 +108,7 @@ def test_the_policy_changes_with_the_meaning_of_the_rules_and_with_nothing_else(
         one + recognizer(**other | {"type": "STAFF"}) + keys,
         one + two + "[pii]\nallow_keys = ['order_number']\n",
     ]
-    policies = [load(tmp_path, text).policy for text in changed]
+    policies = [policy_of(load(tmp_path, text)) for text in changed]
     assert len({*policies, policy, "redact-1"}) == len(policies) + 2
 
 

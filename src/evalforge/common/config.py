@@ -146,6 +146,7 @@ class Settings(BaseModel):
         None, alias="EVALFORGE_HASH_KEY", description="at least 32 bytes, kept secret"
     )
     text: Literal["redact", "withhold"] = Field("redact", alias="EVALFORGE_TEXT", description="redact or withhold")
+    ner: Literal["off", "on"] = Field("off", alias="EVALFORGE_NER", description="off or on")
     page_limit: int = Field(
         100, alias="EVALFORGE_PAGE_LIMIT", ge=1, le=5000, description="a whole number from 1 to 5000"
     )
@@ -274,6 +275,23 @@ def unknown_names(environ: Mapping[str, str] | None = None) -> list[str]:
     present = os.environ if environ is None else environ
     found = (name for name in present if name.startswith("EVALFORGE_") and name not in known)
     return sorted(name.encode(errors="replace").decode() for name in found)
+
+
+def proxies_not_read(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Variables that name a proxy to other programs; this one goes without."""
+    present = os.environ if environ is None else environ
+    return [name for name in sorted(present) if name.upper() in ("HTTPS_PROXY", "ALL_PROXY") and present[name]]
+
+
+def told(settings: Settings) -> list[str]:
+    """`NAME=value` of each setting that is set, secrets masked, in the order of their documents."""
+    fields = [field for field in Settings.model_fields if field in settings.model_fields_set]
+    given = ((variable(field), getattr(settings, field)) for field in fields)
+    return [f"{name} (set, not shown)" if name in SECRETS else f"{name}={_plain(value)}" for name, value in given]
+
+
+def _plain(value: object) -> str:
+    return _masked(",".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else value)
 
 
 def _gathered(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
 from evalforge.ingestion.pii.names import KeyedNames, Names
 from evalforge.ingestion.pii.placeholders import Placeholders
-from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES, POLICY_VERSION
+from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES, POLICY_VERSION, policy_version
 from evalforge.ingestion.pii.redacting_walk import RedactingWalk
 from evalforge.ingestion.pii.redactor import Redactor, Remembering
 from evalforge.ingestion.pii.text.hits import TextScanner
@@ -64,8 +64,8 @@ class Sanitizer:
     """Makes clean copies of raw spans under one hash key. Safe to share between threads.
 
     `scanner` reads free text, which is withheld without one; it finds what the `custom` rules look for, and the keys
-    that they allow are allowed here. `quality_evaluators` name the score evaluations (higher is better) whose lowest
-    value is a span's quality score.
+    that they allow are allowed here. `scanner_parts` say what else it has, for the version of the policy. Of
+    `quality_evaluators`, the names of score evaluations (higher is better), the lowest value is a span's quality score.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Sanitizer:
         datadog_site: str = "datadoghq.com",
         scanner: TextScanner | None = None,
         custom: CustomRules = NO_CUSTOM_RULES,
+        scanner_parts: Sequence[str] = (),
     ) -> None:
         if not hash_key:
             raise ConfigurationError("the hash key is empty: set EVALFORGE_HASH_KEY to at least 32 random bytes")
@@ -85,7 +86,7 @@ class Sanitizer:
         self._site = datadog_site
         self._scanner = None if scanner is None else Remembering(scanner)
         self._keys = custom.keys
-        self.policy = POLICY_VERSION if scanner is None else custom.policy
+        self.policy = POLICY_VERSION if scanner is None else policy_version(*scanner_parts, *custom.parts)
 
     def capture(self, span: Span, findings: Sequence[Finding], *, fetched_at: str) -> FailureCapture:
         """The capture of a trace as seen through this one failing span. Raises SanitizationFailed."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
-from evalforge.ingestion.pii.policy import REDACTING_POLICY_VERSION
 
 if TYPE_CHECKING:  # the patterns are compiled with what only a scan needs
     from evalforge.ingestion.pii.text.recognizers import Recognizer
@@ -19,9 +18,9 @@ class CustomRules:
     digest: str = ""
 
     @property
-    def policy(self) -> str:
-        """The version of the policy with them, as each capture stores it: `redact-1`, or `redact-1+3f9a2c1d`."""
-        return f"{REDACTING_POLICY_VERSION}+{self.digest}" if self.digest else REDACTING_POLICY_VERSION
+    def parts(self) -> tuple[str, ...]:
+        """What they add to the version of the policy: `redact-1` becomes `redact-1+3f9a2c1d`."""
+        return (self.digest,) if self.digest else ()
 
 
 NO_CUSTOM_RULES = CustomRules()

@@ -22,6 +22,7 @@ from evalforge.ingestion.pii.name_words import (
 )
 from evalforge.ingestion.pii.placeholders import Placeholders
 from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_NAMES
+from evalforge.ingestion.pii.spelling import whole_words
 from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit
 from evalforge.ingestion.pii.words import NO_NAMES
@@ -64,7 +65,11 @@ class Names:
         if not self._types and not self._values:
             return []
         lowered = _lower(text)
-        hits = [hit for value, what in self._values.items() for hit in _places(lowered, value, what)]
+        hits = [
+            Hit(*place, what.type, what.canonical, RULE)
+            for value, what in self._values.items()
+            for place in whole_words(lowered, value)
+        ]
         plain = text.isascii() and self.sizes and min(self.sizes) > 0
         if self._types and not (plain and not any(probe in lowered for probe in self._probes)):
             hits += find_names(text, self)
@@ -106,21 +111,6 @@ def united_names(*keyed: Iterable[str]) -> tuple[str, ...]:
     """Keyed names as one, cut to the cap by their hashes, which any order and split leaves the same."""
     found = {name for names in keyed for name in names}
     return tuple(sorted(found, key=lambda name: (name.rpartition("/")[2], name))[:MAX_NAMES])
-
-
-def _places(text: str, value: str, what: Hit) -> Iterator[Hit]:
-    start = text.find(value)
-    while start >= 0:
-        end = start + len(value)
-        if _is_whole(text, start, end):
-            yield Hit(start, end, what.type, what.canonical, RULE)
-        start = text.find(value, start + 1)
-
-
-def _is_whole(text: str, start: int, end: int) -> bool:
-    before = start > 0 and text[start].isalnum() and text[start - 1].isalnum()
-    after = end < len(text) and text[end - 1].isalnum() and text[end].isalnum()
-    return not before and not after
 
 
 def _lower(text: str) -> str:

@@ -17,6 +17,12 @@ POLICY_VERSION = "withhold-2"
 REDACTING_POLICY_VERSION = "redact-1"
 """One of them is stored with each capture. Each changes whenever the same span would come out differently."""
 
+
+def policy_version(*parts: str) -> str:
+    """The version of redaction with what a user changed of it, such as `redact-1+ner`; each part is a short word."""
+    return "+".join((REDACTING_POLICY_VERSION, *parts))
+
+
 MAX_DEPTH = 64
 """Levels of nesting below a span's attributes; what lies deeper is withheld whole."""
 MAX_ITEMS = 100

@@ -15,7 +15,7 @@ from evalforge.ingestion.pii.pairs import find_pairs, outside_kept
 from evalforge.ingestion.pii.placeholders import MARK, Placeholders
 from evalforge.ingestion.pii.policy import MAX_TEXT, SCANNED_BEYOND
 from evalforge.ingestion.pii.shapes import withheld_mark
-from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable
+from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable, joined
 
 WITHHELD, TRUNCATED = "WITHHELD", "TRUNCATED"
 REMEMBERED, SHORT_TEXT = 8192, 64
@@ -100,7 +100,7 @@ class Redactor:
         if hits:
             hits = outside_kept(text, hits, self.keys)
         hits += self._names.find(text)
-        return _joined(_outside_marks(text, hits)) if hits else hits
+        return joined(_outside_marks(text, hits)) if hits else hits
 
     def _scanned(self, text: str, key: str = "") -> Sequence[Hit]:
         """What the scanner says, if it makes sense. Raises Unscannable, or whatever the scanner raises."""
@@ -155,19 +155,3 @@ def _less(text: str, hit: Hit, marks: Sequence[tuple[int, int]]) -> Iterable[Hit
         if any(map(str.isalnum, piece)):
             yield Hit(begin, start, hit.type, piece, hit.rule)
         begin = max(begin, end)
-
-
-def _joined(hits: Iterable[Hit]) -> list[Hit]:
-    """In order, those that overlap as one: of the type and value of the longest of them, the first found if equal."""
-    out: list[Hit] = []
-    longest = 0
-    for hit in sorted(hits, key=lambda hit: hit.start):
-        size = hit.end - hit.start
-        if not out or hit.start >= out[-1].end:
-            out.append(hit)
-            longest = size
-            continue
-        last = out[-1]
-        kept, longest = (hit, size) if size > longest else (last, longest)
-        out[-1] = Hit(last.start, max(last.end, hit.end), kept.type, kept.canonical, kept.rule)
-    return out

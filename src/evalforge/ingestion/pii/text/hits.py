@@ -1,6 +1,6 @@
 """What a scanner says of a text: where something stands that must not be stored, and what it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from evalforge.common.errors import EvalForgeError
@@ -33,3 +33,19 @@ class TextScanner(Protocol):
 
         Raises Unscannable.
         """
+
+
+def joined(hits: Iterable[Hit]) -> list[Hit]:
+    """In order, those that overlap as one: of the type and value of the longest of them, the first found if equal."""
+    out: list[Hit] = []
+    longest = 0
+    for hit in sorted(hits, key=lambda hit: hit.start):
+        size = hit.end - hit.start
+        if not out or hit.start >= out[-1].end:
+            out.append(hit)
+            longest = size
+            continue
+        last = out[-1]
+        kept, longest = (hit, size) if size > longest else (last, longest)
+        out[-1] = Hit(last.start, max(last.end, hit.end), kept.type, kept.canonical, kept.rule)
+    return out

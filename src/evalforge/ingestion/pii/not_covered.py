@@ -1,0 +1,21 @@
+"""What redaction does not find, in the words of the README and of `evalforge doctor`: one list for both."""
+
+WITHOUT_NER = (
+    "names of people in running text that no field of the span names, unless `EVALFORGE_NER=on`",
+    "with `EVALFORGE_NER=on`: about a fourth of the full names in English text, most first names on their own, names "
+    "written in capitals or in small letters, and most names in texts of other languages",
+)
+"""The first holds without the model for names, the second with it."""
+ALWAYS = (
+    "postal addresses in running text, but for those of a few countries that have a number and a postcode or a word "
+    "for a street",
+    "who somebody is by description: an employer, a town, a job, an age, a date that no word calls a birthday",
+    "numbers that no format, check digit or word beside them gives away, such as the national ids of many countries",
+    "what is spelt backwards, spaced out or put in words, and what hides it on purpose beyond the usual encodings",
+    "what pictures, recordings and files show that a text links to (those inside a span are replaced whole)",
+)
+
+
+def not_covered(*, names: bool) -> tuple[str, ...]:
+    """What stays in texts that are redacted, with (`names`) or without the model for names."""
+    return (WITHOUT_NER[names], *ALWAYS)
