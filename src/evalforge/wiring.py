@@ -155,6 +155,7 @@ def service(
     rules_in_force(settings)
     custom_rules_in_force(settings)
     _scope(settings)
+    _scanner(settings)
     opened = open_store(settings, REQUESTS_PATIENCE_SECONDS)
     if settings.firestore is None:
         opened.close()

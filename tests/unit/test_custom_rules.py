@@ -10,6 +10,8 @@ from evalforge.ingestion.custom_rules import MAX_PATTERN_CHARS, MOST_RECOGNIZERS
 from evalforge.ingestion.failure_rules import load_rules
 from evalforge.ingestion.pii.custom import CustomRules
 from evalforge.ingestion.pii.text.engine import TextEngine
+from evalforge.ingestion.pii_sanitizer import Sanitizer
+from helpers.scanning import SmallScanner
 
 TICKET: dict[str, Any] = {
     "name": "ticket",

@@ -19,6 +19,7 @@ from evalforge.cli.application import app
 from evalforge.common import errors
 from evalforge.common.clock import SystemClock
 from evalforge.common.config import OTHER_NAMES, SECRETS, Settings
+from evalforge.ingestion.pii.not_covered import ALWAYS, WITHOUT_NER
 from evalforge.sandbox.replay import expected_traffic, replay
 from evalforge.sandbox.server import running
 from helpers.commands import environment, evalforge
@@ -345,3 +346,11 @@ def test_what_the_readme_says_of_a_default_run_over_the_demos_traffic_is_so(tmp_
         tally = evalforge("capture", env=environment(tmp_path / "store.db", sandbox.url)).report["tally"]
     said = f"{tally['spans_seen']} spans instead of 2,012 here, and {tally['captures_created']} of the "
     assert said + f"{len(expected_traffic().failing)} traces" in " ".join(text_of(README).split())
+
+
+# What is not covered
+
+
+def test_the_readme_says_what_is_not_covered_in_the_words_of_doctor() -> None:
+    text = " ".join(text_of(README).partition("**What is not covered.**")[2].split())
+    assert [line for line in (*WITHOUT_NER, *ALWAYS) if line not in text] == []

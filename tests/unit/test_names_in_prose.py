@@ -1,7 +1,7 @@
 """Names of people in running text, with the real model and the real rules."""
 
-import itertools
 import io
+import itertools
 import subprocess
 import sys
 import threading

@@ -100,7 +100,7 @@ def _names(check: str, settings: Settings) -> Finding:
     if settings.ner == "off":
         return warning(
             check,
-            "names of people in running text are kept where no field of the span names them",
+            "names of people in running text are kept where no field of the trace tells them",
             "make ner, then EVALFORGE_NER=on; or EVALFORGE_TEXT=withhold; see what is not covered",
         )
     if "PERSON" not in wiring.found_in(settings, EXAMPLE_NAME):

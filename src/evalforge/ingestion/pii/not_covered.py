@@ -1,7 +1,9 @@
 """What redaction does not find, in the words of the README and of `evalforge doctor`: one list for both."""
 
 WITHOUT_NER = (
-    "names of people in running text that no field of the span names, unless `EVALFORGE_NER=on`",
+    "names of people in running text that no field of the trace tells and that nothing introduces (`my name is`, a "
+    "sign-off, a name before an e-mail address), unless `EVALFORGE_NER=on`",
+    "what only the root tells, until a run has read the context of the trace",
     "with `EVALFORGE_NER=on`: about a fourth of the full names in English text, most first names on their own, names "
     "written in capitals or in small letters, and most names in texts of other languages",
 )
