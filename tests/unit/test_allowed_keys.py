@@ -157,8 +157,8 @@ def test_what_is_kept_under_an_allowed_key_is_an_identifier_or_a_number(value: A
 
 SECRETS = """password api_key apiKey authorization token access_token db_password jwt cookie order.token pin dsn bearer
     client_secret aws_secret_access_key x-api-key"""
-PERSONAL = """email ssn phone user.name full_name card_number cardholder_name cvv iban ip client_ip dob birthday latitude
-    customer_name phone_number home_address username"""
+PERSONAL = """email ssn phone user.name full_name card_number cardholder_name cvv iban ip client_ip dob birthday
+    latitude customer_name phone_number home_address username"""
 ALLOWABLE = """order_number card_id card cards address via signature forwarded street zip geo long mobile driver_name
     cell_no request_id latency max_tokens bos_token headers.order_number"""
 REASONS = {
