@@ -111,7 +111,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One span, sanitised. `attributes` has Datadog's own shape; the fields beside it are what a capture is made of.
 
-    `failure_type` and `severity` are those of the span's own strongest signal.
+    `failure_type` and `severity` are those of the span's own strongest signal. `content_hash` tells versions of a span
+    apart, whatever the rest of the trace lets be known about its texts.
     """
 
     span_id: str
@@ -135,6 +136,7 @@ class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     session_hash: str | None = None
     truncated: bool = False
     redaction: dict[str, int] = {}
+    content_hash: str | None = None
     attributes: dict[str, Any] = {}
 
 
@@ -182,6 +184,7 @@ class FailureCapture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     processed: belongs to the backlog; no run touches it.
     truncated: whether a cap cut anything.
     redaction: what the sanitiser did, and how often.
+    known_names: keyed hashes of names that fields of the trace tell; they are replaced in all its texts.
     """
 
     schema_version: int = CAPTURE_SCHEMA_VERSION
@@ -211,6 +214,7 @@ class FailureCapture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     processed: bool = False
     truncated: bool = False
     redaction: Redaction
+    known_names: tuple[str, ...] = ()
 
     @classmethod
     def from_stored(cls, document: bytes | str, *, status: str, processed: bool) -> "FailureCapture":

@@ -211,10 +211,10 @@ def check(
         return check_rules(source, current, changed, plan, journal, progress)
 
 
-def sanitized(settings: Settings, lines: Iterable[bytes], *, explain: bool) -> Iterator[bytes]:
-    """`sanitize`: needs the hash key and nothing else."""
+def sanitized(settings: Settings, source: IO[bytes], *, explain: bool) -> Iterator[bytes]:
+    """`sanitize`: needs the hash key and nothing else. Raises OSError where the source cannot be read on."""
     settings.required("hash_key")
-    return sanitize_lines(lines, _reading_sanitizer(settings), explain=explain)
+    return sanitize_lines(source, _reading_sanitizer(settings), explain=explain)
 
 
 def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> Iterator[Sequence[LeakFound]]:

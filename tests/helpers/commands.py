@@ -14,6 +14,9 @@ from typing import Any
 API_KEY, APP_KEY = "canary-api-key-5f1d2c3b4a", "canary-app-key-9e8d7c6b5a"
 HASH_KEY = "canary-hash-key-0123456789abcdef0123456789abcdef"
 
+RULE_CACHE = {"XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")}
+"""Where Kingfisher keeps its compiled rules. Without one, each process that reads texts compiles them for seconds."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -38,7 +41,10 @@ class Result:
 
 
 def environment(store: Path, url: str | None = None, **more: str) -> dict[str, str]:
-    """All that `evalforge capture` needs and nothing of the test's own environment but the path."""
+    """All that `evalforge capture` needs and nothing of the test's own environment but the path.
+
+    Texts are withheld unless a test is about them: reading them costs each process the engine's half second.
+    """
     given = {
         "PATH": os.environ["PATH"],
         "EVALFORGE_STORE": f"sqlite://{store}",

@@ -250,7 +250,7 @@ def test_sanitize_gives_a_line_for_a_line_in_order_and_keeps_input_and_output() 
         assert result.code == 0, result.err
         first, second, third = result.lines
         assert first["attributes"]["input"] == {"value": "[WITHHELD chars=8]"}
-        assert set(second) == {"dead_letter"}
+        assert second == {"withheld": "not JSON at character 11"}
         assert third["attributes"]["output"] == {"value": "[WITHHELD chars=8]"}
         assert "canary" not in result.out + result.err
         assert ("explain" in first) is ("--explain" in arguments)
@@ -267,7 +267,7 @@ def test_sanitize_reads_texts_and_explains_by_type_and_place() -> None:
 
 
 def test_sanitize_reads_a_file(tmp_path: Path) -> None:
-    (tmp_path / "spans.jsonl").write_text(json.dumps(failed(1)) + "\n\n")
+    (tmp_path / "spans.jsonl").write_text(json.dumps(failed(1)) + "\n")
     env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY}
     assert len(evalforge("sanitize", str(tmp_path / "spans.jsonl"), env=env).lines) == 1
 

@@ -215,6 +215,12 @@ def test_numbers_in_typed_fields_are_still_withheld_if_they_are_out_of_range() -
     assert redacted(metrics={"input_tokens": 14155550132}) == {"metrics": {"input_tokens": "[WITHHELD chars=11]"}}
 
 
+def test_a_number_in_place_of_a_time_is_withheld_though_it_is_written_as_text() -> None:
+    found = redacted(start_ns="4155550132000001", duration="078-05-1120")
+    assert found == {"start_ns": "[WITHHELD chars=16]", "duration": "[WITHHELD chars=11]"}
+    assert redacted(**found) == found
+
+
 # Streams
 
 
@@ -264,6 +270,7 @@ def test_lists_that_are_no_streams_keep_their_items(many: list[Any]) -> None:
         base64.b64encode(gzip.compress(EMAIL.encode() * 9 + bytes(range(99)), mtime=0)).decode(),
         EMAIL.encode().hex(),
         b"4111111111111111".hex(),
+        b"4111 1111 1111 1111".hex(),
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg==",
         "data:text/plain,jane%20doe%20lives%20here",
     ],

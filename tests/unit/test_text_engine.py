@@ -192,7 +192,7 @@ class Broken:
 
 
 def test_a_failure_inside_withholds_and_tells_nothing_of_the_text() -> None:
-    rule = recognizers([{"name": "x", "type": "X", "pattern": "jane", "positive": ["«jane»"], "negative": ["b"]}])[0]
+    rule = recognizers([{"name": "x", "type": "XX", "pattern": "jane", "positive": ["«jane»"], "negative": ["b"]}])[0]
     object.__setattr__(rule, "pattern", Broken())
     failing = TextEngine([rule])
     text = f"this is {VALUES['EMAIL']}"

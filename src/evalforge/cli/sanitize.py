@@ -1,12 +1,14 @@
 """`evalforge sanitize`: what the sanitiser makes of spans, to see for oneself."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from evalforge.cli import terminal
+from evalforge.common.errors import ConfigurationError
 
 
 def sanitize(
@@ -15,23 +17,34 @@ def sanitize(
 ) -> None:
     """Sanitise spans: Export API `data[]` items as JSON lines in, sanitised JSON lines out, in the same order.
 
-    Needs EVALFORGE_HASH_KEY and nothing else; reads no store and asks nothing of Datadog. A line that cannot be
-    decoded comes out as {"dead_letter": ...} without its text.
+    Needs EVALFORGE_HASH_KEY and nothing else; reads no store and asks nothing of Datadog. Each line has one answer;
+    that to a line which is blank, is no span or cannot be sanitised is {"withheld": reason}, without its text.
     """
     from evalforge import wiring
     from evalforge.common.config import read_settings
-    from evalforge.common.errors import ConfigurationError
 
     settings = read_settings()
     settings.required("hash_key")
     try:
         source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - closed below
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no path"
-        raise ConfigurationError(f"FILE={file}: the file cannot be read: {why}") from None
+        raise ConfigurationError(_unreadable(file, error)) from None
     if file == "-" and sys.stdin.isatty():
         terminal.note("Reading spans as JSON lines from the terminal; end with Ctrl-D.")
     with source:
-        for line in wiring.sanitized(settings, source, explain=explain):
+        for line in _told(file, wiring.sanitized(settings, source, explain=explain)):
             sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
+
+
+def _told(file: str, answers: Iterator[bytes]) -> Iterator[bytes]:
+    """The answers; raises ConfigurationError where the file cannot be read on."""
+    try:
+        yield from answers
+    except OSError as error:
+        raise ConfigurationError(_unreadable(file, error)) from None
+
+
+def _unreadable(file: str, error: Exception) -> str:
+    why = error.strerror if isinstance(error, OSError) else "no path"
+    return f"FILE={file}: the file cannot be read: {why}"

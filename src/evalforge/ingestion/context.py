@@ -4,7 +4,7 @@ It holds the user's question, the agent's steps to the failing one and, as a rul
 (facts: datadog.md §6: annotated tags stay on their span). It never causes a capture and changes no verdict.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -63,6 +63,7 @@ class _Trace:
         self.capture = capture
         self._found: dict[str, CapturedSpan] = {}
         self._roots: dict[str, CapturedSpan] = {}
+        self._names: set[str] = set()
         self._answered: set[str] = set()
         self._in_part = False
         self._lacking: ContextReason = "not_read"
@@ -73,12 +74,13 @@ class _Trace:
         known = {span.span_id: span for span in payload.context} | self._roots | self._found
         return unknown_parents(payload.spans, known.values()) - self._answered
 
-    def take(self, span: CapturedSpan, wanted: frozenset[str]) -> None:
-        """Keep the span if it is wanted or one of the earliest roots.
+    def take(self, span: CapturedSpan, names: Iterable[str], wanted: frozenset[str]) -> None:
+        """Keep the names that it told, and the span if it is wanted or one of the earliest roots.
 
         Of two versions the earlier is kept, then the one with the greater encoding, so that neither their order nor
         that of the roots can change what is kept. A root that was not kept is asked for if it turns out a parent.
         """
+        self._names.update(names)
         if span.span_id in wanted or span.span_id in self._found:
             _keep(span, self._found)
         elif span.parent_id is None:
@@ -96,9 +98,15 @@ class _Trace:
         """There are parents still to ask for: they are read next, or else they are past the last round."""
         self._lacking = "not_read" if read_on else "cut"
 
-    def completed(self) -> FailureCapture:
-        """The capture with the context found."""
-        return with_context(self.capture, (*self._roots.values(), *self._found.values()), self._lacking)
+    def completed(self, sanitizer: Sanitizer) -> FailureCapture:
+        """The capture with the context found, and with the names that this told replaced in all of it."""
+        return with_context(
+            self.capture,
+            (*self._roots.values(), *self._found.values()),
+            self._lacking,
+            self._names,
+            lambda whole: sanitizer.with_known_names(whole, self.capture),
+        )
 
 
 def _keep(span: CapturedSpan, among: dict[str, CapturedSpan]) -> None:
@@ -135,7 +143,7 @@ class ContextReader:
         except SearchRefused as refused:
             self._stop(f"Datadog refused {refused.reason} (HTTP {refused.status})")
         self._journal.count(context_calls=self._source.calls - calls)
-        return [trace.completed() for trace in traces]
+        return [trace.completed(self._sanitizer) for trace in traces]
 
     def _read(self, traces: Sequence[_Trace], window: Window) -> None:
         """The parents, then their parents, until nothing is asked for. Of any app, for a trace may cross apps."""
@@ -165,11 +173,11 @@ class ContextReader:
             try:
                 span = decode_span(raw)
                 trace, wanted = asked[span.trace_id or ""]
-                clean = self._sanitizer.span(span)
+                clean, names = self._sanitizer.context(span)
             except (UndecodableSpan, KeyError, SanitizationFailed):
                 continue
             self._journal.count(context_spans=1)
-            trace.take(clean, wanted)
+            trace.take(clean, names, wanted)
 
     def _stop(self, reason: str) -> None:
         self.stopped = True

@@ -13,6 +13,7 @@ import msgspec
 from evalforge.ingestion.ancestry import by_start, choose_context, is_whole, unknown_parents
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii.checks import evaluator as is_plain_name
+from evalforge.ingestion.pii.names import united_names
 from evalforge.ingestion.summary import redaction_counts, span_rank, summarise
 from evalforge.models import (
     CapturedSpan,
@@ -68,6 +69,7 @@ def unite(
         ),
         truncated=stored.truncated or read.truncated,
         redaction=read.redaction,
+        known_names=united_names(stored.known_names, read.known_names),
     )
 
 
@@ -90,7 +92,7 @@ def settle(whole: FailureCapture, stored: FailureCapture, lacking: ContextReason
         signals=signals,
         datadog_url=trace_url(whole.datadog_site, whole.trace_id, first, last),
         trace_payload=TracePayload(spans=spans, context=context),
-        truncated=cut or context_cut or whole.truncated or any(span.truncated for span in context),
+        truncated=cut or context_cut or whole.truncated or any(span.truncated for span in (*spans, *context)),
         redaction=Redaction(policy=whole.redaction.policy, counts=redaction_counts((*spans, *context))),
     )
 
@@ -115,14 +117,22 @@ def still_open(whole: FailureCapture, standing: Callable[[Key], Standing]) -> Fa
     return msgspec.structs.replace(whole, signals=(*old_signals, *kept_signals), trace_payload=payload)
 
 
-def with_context(capture: FailureCapture, found: Sequence[CapturedSpan], lacking: ContextReason) -> FailureCapture:
+def with_context(
+    capture: FailureCapture,
+    found: Sequence[CapturedSpan],
+    lacking: ContextReason,
+    names: Iterable[str] = (),
+    renamed: Callable[[FailureCapture], FailureCapture] = lambda whole: whole,
+) -> FailureCapture:
     """The capture with what of these spans is its context; `lacking` is why the rest, if any, is not there.
 
-    What was found replaces what was stored of the same span, and no other.
+    What was found replaces what was stored of the same span, and no other. `names` are those that it told, and
+    `renamed` replaces them in what failed.
     """
     payload = TracePayload(spans=capture.trace_payload.spans, context=tuple(found))
-    read = msgspec.structs.replace(capture, trace_payload=payload)
-    return settle(unite(capture, read, lambda _: "unread"), capture, lacking)
+    known = united_names(capture.known_names, names)
+    read = msgspec.structs.replace(capture, trace_payload=payload, known_names=known)
+    return settle(renamed(unite(capture, read, lambda _: "unread")), capture, lacking)
 
 
 def context_standing(
@@ -184,9 +194,12 @@ def _apart(
 
 
 def is_better(part: Part, known: Part, rank: Callable[[Part], Any]) -> bool:
-    """Which of two versions of a part is kept: the one of the lower rank, then the one with the greater encoding."""
+    """Which of two versions of a part is kept: the one of the lower rank, then the one with the greater content hash,
+    which no name that is learnt later changes, then the one with the greater encoding."""
     if rank(part) != rank(known):
         return bool(rank(part) < rank(known))
+    if isinstance(part, CapturedSpan) and isinstance(known, CapturedSpan) and part.content_hash != known.content_hash:
+        return (part.content_hash or "") > (known.content_hash or "")
     return msgspec.json.encode(part) > msgspec.json.encode(known)
 
 

@@ -21,13 +21,14 @@ from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
-from evalforge.ingestion.pii.names import Names
+from evalforge.ingestion.pii.names import KeyedNames, Names
 from evalforge.ingestion.pii.placeholders import Placeholders
 from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES, POLICY_VERSION
 from evalforge.ingestion.pii.redacting_walk import RedactingWalk
 from evalforge.ingestion.pii.redactor import Redactor, Remembering
 from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.walk import Walk
+from evalforge.ingestion.renaming import NothingMore, is_to_be_renamed, renamed
 from evalforge.ingestion.summary import redaction_counts, summarise
 from evalforge.models import (
     FAILURE_TYPES,
@@ -48,6 +49,9 @@ DID_NOT_RUN = frozenset({"WARN", "ERROR"})
 
 KEY_ID_CHARACTERS = 15
 """Enough to tell two keys apart, by the prefix and 12 hex digits of a hash under the key."""
+
+CONTENT_CHARACTERS = 19
+"""The prefix and 16 hex digits: enough to tell the versions of one span apart."""
 
 Result = TypeVar("Result")
 
@@ -93,6 +97,26 @@ class Sanitizer:
         """The span, sanitised. Raises SanitizationFailed."""
         return _closed(lambda: self._span(span, self._walk(span)))
 
+    def context(self, span: Span) -> tuple[CapturedSpan, tuple[str, ...]]:
+        """The span, sanitised, and the names that it tells of its trace, keyed. Raises SanitizationFailed."""
+
+        def make() -> tuple[CapturedSpan, tuple[str, ...]]:
+            walk = self._walk(span)
+            return self._span(span, walk), walk.known_names
+
+        return _closed(make)
+
+    def with_known_names(self, capture: FailureCapture, stored: FailureCapture | None = None) -> FailureCapture:
+        """The capture with every name that it knows replaced in the texts of all its spans, whichever span told it.
+
+        What is `stored` with the same names needs no second look. Raises SanitizationFailed.
+        """
+        if self._scanner is None or not is_to_be_renamed(capture, stored):
+            return capture
+        placeholders = self._placeholders(capture.trace_id.encode())
+        redactor = Redactor(NothingMore(), placeholders, KeyedNames(capture.known_names, placeholders, self._keys))
+        return _closed(lambda: renamed(capture, stored, lambda: RedactingWalk(self._pseudonyms, redactor)))
+
     def signals(self, span: Span, findings: Sequence[Finding]) -> tuple[Signal, ...]:
         """One signal per rule and evaluator, strongest first. Raises SanitizationFailed."""
         return _closed(lambda: self._signals(span, findings, self._walked(span)))
@@ -129,6 +153,7 @@ class Sanitizer:
             datadog_url=trace_url(self._site, trace_id, facts["failed_at"], facts["last_failed_at"]),
             truncated=cut or captured.truncated,
             redaction=Redaction(policy=self.policy, counts=redaction_counts(spans)),
+            known_names=walk.known_names,
             **context_standing(spans, (), "not_read"),
             **facts,
         )
@@ -138,8 +163,11 @@ class Sanitizer:
         if self._scanner is None:
             return Walk(self._pseudonyms, explain)
         trace = span.trace_id.encode() if span.trace_id is not None else _canonical(span)
-        placeholders = Placeholders(self._pseudonyms.key_of(trace))
-        return RedactingWalk(self._pseudonyms, Redactor(self._scanner, placeholders, Names(self._keys)), explain)
+        redactor = Redactor(self._scanner, self._placeholders(trace), Names(self._keys))
+        return RedactingWalk(self._pseudonyms, redactor, explain)
+
+    def _placeholders(self, trace: bytes) -> Placeholders:
+        return Placeholders(self._pseudonyms.key_of(trace))
 
     def _walked(self, span: Span) -> Walk:
         """The walk after it went over the attributes."""
@@ -153,7 +181,7 @@ class Sanitizer:
             span.tag("ml_app"), checks.identifier, MAX_LABEL_BYTES
         )
         service = walk.shown(span.tag("service"), checks.identifier, MAX_LABEL_BYTES)
-        return CapturedSpan(
+        captured = CapturedSpan(
             span_id=self._span_id(span),
             parent_id=self._parent_id(span),
             failure_type=worst.type if worst else None,
@@ -179,6 +207,10 @@ class Sanitizer:
             redaction=walk.counts,
             attributes=attributes,
         )
+        if self._scanner is None:
+            return captured
+        content = self.pseudonym(msgspec.json.encode(captured), "span content")
+        return msgspec.structs.replace(captured, content_hash=content[:CONTENT_CHARACTERS])
 
     def _signals(
         self, span: Span, findings: Sequence[Finding], walk: Walk, captured: CapturedSpan | None = None

@@ -193,7 +193,8 @@ class _Run:
 
     def _decision(self, stored: FailureCapture | None, read: FailureCapture) -> Decision:
         if stored is None:
-            return read, "created"
+            named = self._parts.sanitizer.with_known_names(read)
+            return read if named is read else settle(named, read), "created"
         merged = self._merged(stored, read)
         return merged, "unchanged" if merged == stored else "updated"
 
@@ -242,7 +243,7 @@ class _Run:
         whole = unite(self._still_open.take(read.trace_id) or stored, read, standing)
         if (remembered := still_open(whole, standing)) is not None:
             self._still_open.remember(remembered)
-        return settle(whole, stored)
+        return settle(self._parts.sanitizer.with_known_names(whole, stored), stored)
 
     def _decide(self, capture: FailureCapture, decision: str) -> None:
         """One decision per trace and run: what a later commit adds to it changes only an `unchanged`."""

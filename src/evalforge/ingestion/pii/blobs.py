@@ -45,10 +45,10 @@ def _is_mixed(run: str) -> bool:
 
 
 def _from_hex(run: str) -> bytes:
-    """The bytes of hex with a letter in it, or of the digits 0-9 in ASCII; empty if it is none."""
+    """The bytes of hex with a letter in it, or of digits and what groups them in ASCII; empty if it is none."""
     if len(run) < SHORTEST_HEX or not HEX.match(run):
         return b""
-    return b"" if run.isdecimal() and set(run[::2]) != {"3"} else bytes.fromhex(run)
+    return b"" if run.isdecimal() and not set(run[::2]) <= {"2", "3"} else bytes.fromhex(run)
 
 
 def _from_base64(run: str) -> bytes:

@@ -55,7 +55,12 @@ FAMILIES = (
     ),
     (EMAIL, re.compile(r".*_e?_?mail(?:_address)?\Z|e_?mail_address\Z")),
     (PHONE, re.compile(r"(?:.*_)?(?:phone|mobile|telephone|cell|fax)_?(?:number|no|nr)?\Z|.*_(?:phone|mobile)\Z")),
-    (ADDRESS, re.compile(r"(?:.*_)?(?:street|home|postal|mailing|billing|shipping|delivery)_address\Z")),
+    (
+        ADDRESS,
+        re.compile(
+            r"(?:.*_)?(?:street|home|postal|mailing|billing|shipping|delivery)_address\Z|(?:ship|bill|deliver|mail)_to\Z"
+        ),
+    ),
 )
 """The first family that a normal form belongs to names it."""
 

@@ -1,84 +1,120 @@
 """Known names: who a span's own fields say it is about, replaced wherever its texts name them (PII facts, §6).
 
 A name is known from a key that is dropped, hashed or replaced, at any depth, in tags, headers and JSON inside strings.
-It is compared without regard to case and as whole words; the parts of a person's name as they are written.
+How names are compared is for `name_words`. Other spans of the trace know of them by keyed hashes (`KeyedNames`), so
+that a name that only the root tells is found in what failed below it, whenever either is read.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalforge.ingestion.pii import key_types
 from evalforge.ingestion.pii.hashing import id_text
-from evalforge.ingestion.pii.key_types import PERSON, USER_ID, USERNAME
+from evalforge.ingestion.pii.key_types import PERSON
 from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
-from evalforge.ingestion.pii.policy import MAX_DEPTH
+from evalforge.ingestion.pii.name_words import (
+    LONGEST_NAME,
+    RULE,
+    SHORTEST_VALUE,
+    Name,
+    canonical_of,
+    find_names,
+    names_of,
+)
+from evalforge.ingestion.pii.placeholders import Placeholders
+from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_NAMES
 from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit
-from evalforge.ingestion.pii.words import words
+from evalforge.ingestion.pii.words import NO_NAMES
 
-SHORTEST_NAME = 3
-SHORTEST_VALUE = 5
-"""Characters of anything else, which is more likely to be a word or a number of the text's own."""
-LONGEST_NAME = 200
-MOST_NAMES = 64
-RULE = "known name"
-NO_NAMES = words(
-    """
-    admin administrator agent anonymous api app assistant bot client customer default demo developer example
-    false guest human model name none null nobody operator owner person private prod production public redacted root
-    service staging support system test tester the true undefined unknown user username users
-    """
-)
-"""Values of such fields that name nobody."""
+MOST_VALUES = 64
+"""Items of one list of names that are read."""
 
 Parse = Callable[[str], Any]
 """Gives the JSON that a text holds, or None."""
 
 
 class Names:
-    """The names known of a span; `add` what is learnt, `find` them in a text. `keys` say what a value is."""
+    """The names known of a span; `learn` what its fields tell, `find` it in a text. `keys` say what a value is."""
 
     def __init__(self, keys: Keys = BUILT_IN_KEYS) -> None:
         self.keys = keys
-        self._anyhow: dict[str, tuple[str, str]] = {}
-        self._as_written: dict[str, tuple[str, str]] = {}
+        self._types: dict[Name, str] = {}
+        self._values: dict[str, Hit] = {}
+        self._probes: tuple[str, ...] = ()
+        self.sizes: frozenset[int] = frozenset()
 
     def learn(self, value: Any, parse: Parse) -> None:
         """Take in every name that the keys in this value tell."""
-        for kind, text in sorted(_told(value, parse, self.keys)):  # the same in any order of an object's keys
-            self.add(kind, text)
+        told = sorted(set(_told(value, parse, self.keys)))
+        if not told:
+            return
+        for kind, text in told:
+            self._add(kind, text.strip())
+        kept = sorted(self._types)[:MAX_NAMES]
+        self._types = {name: self._types[name] for name in kept}
+        self.sizes = frozenset(name.size for name in kept)
+        self._probes = tuple({max(name.text.split(), key=len) for name in kept if name.size > 0})
 
-    def add(self, kind: str, text: str) -> None:
-        """Take in one value of an entity type, unless it is too common to name anybody."""
-        name = text.strip()
-        folded = _lower(name)
-        shortest = SHORTEST_NAME if kind in (PERSON, USERNAME, key_types.EMAIL) else SHORTEST_VALUE
-        if not shortest <= len(name) <= LONGEST_NAME or folded in NO_NAMES or len(self._anyhow) >= MOST_NAMES:
-            return
-        if kind == USER_ID and name.isalpha():
-            return
-        self._anyhow.setdefault(folded, (kind, folded))
-        if kind == PERSON:
-            for part in name.replace(",", " ").split():
-                if len(part) >= SHORTEST_NAME and part[0].isupper() and part.lower() not in NO_NAMES:
-                    self._as_written.setdefault(part, (kind, part.casefold()))
+    def type_of(self, name: Name) -> str | None:
+        """As of Known."""
+        return self._types.get(name)
 
     def find(self, text: str) -> list[Hit]:
         """Where the text has one of them."""
-        if not self._anyhow:
+        if not self._types and not self._values:
             return []
         lowered = _lower(text)
-        hits = [hit for name, what in self._anyhow.items() for hit in _places(lowered, name, *what)]
-        return hits + [hit for name, what in self._as_written.items() for hit in _places(text, name, *what)]
+        hits = [hit for value, what in self._values.items() for hit in _places(lowered, value, what)]
+        plain = text.isascii() and self.sizes and min(self.sizes) > 0
+        if self._types and not (plain and not any(probe in lowered for probe in self._probes)):
+            hits += find_names(text, self)
+        return hits
+
+    def keyed(self, placeholders: Placeholders) -> tuple[str, ...]:
+        """The names as other spans of the trace may know them: type, size and hash of each."""
+        return united_names(f"{kind}/{name.size}/{placeholders.hash_of(*name)}" for name, kind in self._types.items())
+
+    def _add(self, kind: str, value: str) -> None:
+        if _lower(value) in NO_NAMES:
+            return
+        for named, name in names_of(kind, value):
+            self._types[name] = min(named, self._types.get(name, named))
+        if kind != PERSON and SHORTEST_VALUE <= len(value) <= LONGEST_NAME and not value.isalpha():
+            self._values.setdefault(_lower(value), Hit(0, 0, kind, canonical_of(kind, value)))
 
 
-def _places(text: str, name: str, kind: str, canonical: str) -> Iterator[Hit]:
-    start = text.find(name)
+class KeyedNames:
+    """Names that other spans of the trace told, by their hashes: a text is asked word by word. For one trace."""
+
+    def __init__(self, keyed: Iterable[str], placeholders: Placeholders, keys: Keys = BUILT_IN_KEYS) -> None:
+        self.keys = keys
+        parts = [entry.split("/") for entry in keyed]
+        self._types = {hashed: kind for kind, _, hashed in sorted(parts, reverse=True)}
+        self.sizes = frozenset(int(size) for _, size, _ in parts)
+        self._placeholders = placeholders
+
+    def type_of(self, name: Name) -> str | None:
+        """As of Known."""
+        return self._types.get(self._placeholders.hash_of(*name))
+
+    def find(self, text: str) -> list[Hit]:
+        """Where the text has one of them."""
+        return find_names(text, self)
+
+
+def united_names(*keyed: Iterable[str]) -> tuple[str, ...]:
+    """Keyed names as one, cut to the cap by their hashes, which any order and split leaves the same."""
+    found = {name for names in keyed for name in names}
+    return tuple(sorted(found, key=lambda name: (name.rpartition("/")[2], name))[:MAX_NAMES])
+
+
+def _places(text: str, value: str, what: Hit) -> Iterator[Hit]:
+    start = text.find(value)
     while start >= 0:
-        end = start + len(name)
+        end = start + len(value)
         if _is_whole(text, start, end):
-            yield Hit(start, end, kind, canonical, RULE)
-        start = text.find(name, start + 1)
+            yield Hit(start, end, what.type, what.canonical, RULE)
+        start = text.find(value, start + 1)
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
@@ -140,7 +176,7 @@ def _values(kind: str, value: Any) -> Iterator[tuple[str, str]]:
     if not kind:
         return
     values: Sequence[Any] = value if type(value) is list else [value]
-    for one in values[:MOST_NAMES]:
+    for one in values[:MOST_VALUES]:
         text = id_text(one)
         if text:
             yield kind, text

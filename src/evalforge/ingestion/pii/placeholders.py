@@ -9,11 +9,13 @@ import hmac
 import re
 from functools import lru_cache
 
+from evalforge.ingestion.pii.spelling import words_in
 from evalforge.ingestion.pii.text.hits import Hit
 
 DIGITS = 6
 REMEMBERED = 1024
-BLOB = "BLOB"
+BLOB, PERSON = "BLOB", "PERSON"
+NAME_PREFIX, NAME_DIGITS = "n1_", 20
 
 MARK = re.compile(
     r"\[(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_[0-9a-f]{6}(?: chars=\d{1,9})?|(?:WITHHELD|TRUNCATED) chars=\d{1,9})\]"
@@ -28,11 +30,26 @@ class Placeholders:
     def __init__(self, key: bytes) -> None:
         self._keyed = hmac.new(key, digestmod="sha256")
         self._digest = lru_cache(REMEMBERED)(self._made)
+        self._hash = lru_cache(REMEMBERED)(self._hashed)
 
     def of(self, hit: Hit) -> str:
-        """The placeholder of what was found; for a blob with the characters that it had."""
+        """The placeholder of what was found; for a blob with the characters that it had.
+
+        A person's name has one for each word, so that the first name alone is known for the same.
+        """
+        if hit.type == PERSON and (words := words_in(hit.canonical)):
+            return " ".join(f"[{PERSON}_{self._digest(PERSON, word)}]" for word in words)
         size = f" chars={hit.end - hit.start}" if hit.type == BLOB else ""
         return f"[{hit.type}_{self._digest(hit.type, hit.canonical)}{size}]"
+
+    def hash_of(self, size: int, text: str) -> str:
+        """What the trace's other spans know a name by, whose size and text these are."""
+        return self._hash(size, text)
+
+    def _hashed(self, size: int, text: str) -> str:
+        keyed = self._keyed.copy()
+        keyed.update(b"\0name\0" + str(size).encode() + b"\0" + text.encode("utf-8", "surrogatepass"))
+        return NAME_PREFIX + keyed.hexdigest()[:NAME_DIGITS]
 
     def _made(self, kind: str, canonical: str) -> str:
         keyed = self._keyed.copy()

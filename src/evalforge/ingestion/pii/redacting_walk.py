@@ -69,7 +69,7 @@ class RedactingWalk(Walk):
 
     def attributes(self, attributes: Mapping[str, Any], withhold: Collection[str] = ()) -> dict[str, Any]:
         """As of `Walk`."""
-        self._redactor.names.learn(attributes, self._data_in)
+        self.known_names = self._redactor.learn(attributes, self._data_in)
         return super().attributes(attributes, withhold)
 
     def shown(self, value: Any, check: Check, most_bytes: int = policy.MAX_FIELD_BYTES, key: str = "") -> str | None:
@@ -126,7 +126,7 @@ class RedactingWalk(Walk):
     def _identifier(self, value: Any) -> Any:
         """A value under an allowed key that may stay unread; what the span's own fields call somebody is read."""
         kept = as_kept(value, self._redactor.keys)
-        return None if kept is None or self._redactor.names.find(str(kept)) else kept
+        return None if kept is None or self._redactor.is_known(str(kept)) else kept
 
     def _under_known_key(self, value: Any, fate: Fate, name: str, path: Path) -> Any:
         if type(value) is str and PSEUDONYM.match(value) and fate in (Fate.HASH_USER, Fate.HASH_SESSION):

@@ -6,11 +6,11 @@ the trace (`names`); overlapping finds become one. A text that could not be scan
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evalforge.ingestion.pii.blobs import find_blobs
 from evalforge.ingestion.pii.caps import cut
-from evalforge.ingestion.pii.names import Names
+from evalforge.ingestion.pii.names import KeyedNames, Names, Parse
 from evalforge.ingestion.pii.pairs import find_pairs, outside_kept
 from evalforge.ingestion.pii.placeholders import MARK, Placeholders
 from evalforge.ingestion.pii.policy import MAX_TEXT, SCANNED_BEYOND
@@ -53,9 +53,20 @@ class Remembering:
 class Redactor:
     """Redacts the texts of one trace, under its own placeholders, with the names that are known of it."""
 
-    def __init__(self, scanner: TextScanner, placeholders: Placeholders, names: Names) -> None:
-        self._scanner, self._placeholders, self.names = scanner, placeholders, names
+    def __init__(self, scanner: TextScanner, placeholders: Placeholders, names: Names | KeyedNames) -> None:
+        self._scanner, self._placeholders, self._names = scanner, placeholders, names
         self.keys = names.keys
+
+    def learn(self, value: Any, parse: Parse) -> tuple[str, ...]:
+        """Take in the names that the keys in this value tell; they are given as other spans may know them."""
+        if isinstance(self._names, KeyedNames):
+            return ()
+        self._names.learn(value, parse)
+        return self._names.keyed(self._placeholders)
+
+    def is_known(self, value: str) -> bool:
+        """Whether the value has a name in it that is known of the trace."""
+        return bool(self._names.find(value))
 
     def redact(self, text: str, key: str = "") -> Redacted:
         """The text, redacted and cut to MAX_TEXT characters; withheld if it cannot be scanned. Never raises.
@@ -88,7 +99,7 @@ class Redactor:
         hits += find_blobs(text)
         if hits:
             hits = outside_kept(text, hits, self.keys)
-        hits += self.names.find(text)
+        hits += self._names.find(text)
         return _joined(_outside_marks(text, hits)) if hits else hits
 
     def _scanned(self, text: str, key: str = "") -> Sequence[Hit]:

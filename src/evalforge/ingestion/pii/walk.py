@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from evalforge.ingestion.pii import checks, policy
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
+from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, KeyFate, fate_of
 from evalforge.ingestion.pii.schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, Node
 from evalforge.ingestion.pii.shapes import as_tag, characters, known_first, length, unique, withheld_mark
@@ -39,6 +40,8 @@ class Walk:
     withheld, and `redacting_walk` reads it.
     """
 
+    known_names: tuple[str, ...] = ()
+
     def __init__(self, pseudonyms: Pseudonyms, explain: list[dict[str, str]] | None = None) -> None:
         self.users: list[tuple[int, int, str]] = []
         self.sessions: list[tuple[int, int, str]] = []
@@ -62,8 +65,9 @@ class Walk:
         """The attributes of a span, sanitised; the known fields in `withhold` are withheld whatever they hold."""
         out: dict[str, Any] = self._object(attributes, ATTRIBUTES, "", (), 0)
         for name in withhold:
-            if checks.is_number(out.get(name)):
-                out[name] = self._withhold(characters(out[name]), ((), name), "no plausible time")
+            kept = out.get(name)
+            if checks.is_number(kept) or (type(kept) is str and any(map(str.isdigit, MARK.sub("", kept)))):
+                out[name] = self._withhold(length(kept), ((), name), "no plausible time")
         return out
 
     def shown(self, value: Any, check: checks.Check, most_bytes: int = 0, key: str = "") -> str | None:  # noqa: ARG002

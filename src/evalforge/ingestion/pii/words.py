@@ -105,3 +105,38 @@ ERROR_MODULES = words(
     mistralai cohere core java lang util io net bedrock bedrock_agents _utils integrations mcp shared fastmcp"""
 )
 """Parts of module names that those classes live in; any other module is left out of an error's type."""
+
+NO_NAMES = words(
+    """
+    admin administrator agent anonymous api app assistant bot client customer default demo developer example
+    false guest human model name none null nobody operator owner person private prod production public redacted root
+    service staging support system test tester the true undefined unknown user username users
+    mr mrs ms miss dr prof sir madam and withheld truncated
+    """
+)
+"""Values of fields that would name somebody, and do not; and words beside a name that are none."""
+SHORT_WORDS = words(
+    """
+    ai am an as at be by db do el eu go he hi hr id if in io ip is it la le ma me ml my no of oh ok on or os pa pc pm pr
+    qa re so th to tv ui uk un up us vs we yo
+    """
+)
+"""Of two letters, that are no names when written with a capital."""
+COMMON_NAMES = words(
+    """
+    ace amber angel april art ash august autumn baker banks bay best bill bird bishop black blue bob bond booker bow
+    boss branch brand bridge bright brook brooks brown buck bud burns bush butler can carpenter carter case cash chance
+    chase chip christian church clay clerk cliff coin cole cook cooper cross crystal dale dawn day dean dell der del den
+    destiny dick dollar don drake drew duke earl early east eve even faith farmer field fields fisher ford forest foster
+    fox frank french friend gay gene glass good gold golden grace grant gray green guy hall hand harmony hill holiday
+    holly honor hope house hunt hunter ivy jack jade jasmine jay jean jewel job joy judge june justice key keys king
+    knight lake lane law lee liberty lily little long lord love low lucky major man march mark marsh marshal mason
+    matt max may melody mercy miles mill miller miner misty moon more moss new nick noble north oak olive page parish
+    park parker pat patience paul pearl penny person pet piper plum pond pope porter potter power price prince prosper
+    prudence queen ram randy ray read reed rich river rivers rob robin rock rod rose ruby rush sage sally sandy say
+    scout sea season shepherd short sky small smith song spring star stark sterling stone storm strong sue summer sun
+    sunny sweet swift tab taylor temple tiffany tom trinity tucker turner tyler van victor violet von wade walker wall
+    walls ward warren waters way weaver webb wells west white wild will winter wise wolf wood woods worth wright young
+    """
+)
+"""Names that are words of the language too: written small they are taken for the words."""

@@ -13,7 +13,7 @@ import re2
 from evalforge.ingestion.pii.text.candidates import Check, accept
 from evalforge.ingestion.pii.text.checks import CHECKS
 
-FILES = ("secrets.toml", "contacts.toml", "identities.toml")
+FILES = ("secrets.toml", "contacts.toml", "identities.toml", "names.toml")
 """Of the built-in rules, the strongest first."""
 FIELDS = frozenset({"name", "type", "pattern", "gate", "check", "context", "after", "positive", "negative"})
 REQUIRED = ("name", "type", "pattern", "positive", "negative")

@@ -1,0 +1,149 @@
+"""How a name is looked for in a text: word by word, so that what is found hangs on no order in which names were learnt.
+
+Of a person's name each word counts for itself: `Jane Doe`, `Doe, Jane` and `jane_doe.csv` are found by the same two.
+An id or an address is looked for as its words in a row, and a number by its digits, whatever stands between them.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from evalforge.ingestion.pii.key_types import BIRTH, EMAIL, NUMBER, PERSON, PHONE, USER_ID, USERNAME
+from evalforge.ingestion.pii.spelling import WORD, word_form, words_in
+from evalforge.ingestion.pii.text.canonical import canonical
+from evalforge.ingestion.pii.text.hits import Hit
+from evalforge.ingestion.pii.words import COMMON_NAMES, NO_NAMES, SHORT_WORDS
+
+DIGITS = 0
+"""The size of a name that is compared by its digits."""
+FEWEST_DIGITS, LAST_DIGITS = 7, 9
+"""A number with fewer digits is nobody's; of a longer one the last are compared, as the code of a country may lack."""
+LONGEST_NAME = 200
+MOST_WORDS = 16
+SHORTEST_WORD = 3
+RULE = "known name"
+SHORTEST_VALUE = 5
+"""Characters of anything but a name, which is more likely to be a word or a number of the text's own."""
+
+NUMBER_RUN = re.compile(r"(?<![^\W_])\+?\(?\d(?:[ ().\-/\u2010-\u2015\u00a0]{0,3}\d){6,19}(?![^\W_])")
+ESCAPE = re.compile(r"\\[nrtbf\"'/\\]|%[0-9A-Fa-f]{2}")
+"""Written out in a text, where its letters are no part of the next word."""
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+"""Scripts that put no space between words, or glue endings to names: Thai, Lao, Burmese, Japanese, Chinese, Korean."""
+
+
+class Name(NamedTuple):
+    """What is looked for: `size` words in a row, or DIGITS, or -`size` characters of a script without spaces."""
+
+    size: int
+    text: str
+
+
+class Known(Protocol):
+    """Names that are known of a trace."""
+
+    sizes: frozenset[int]
+
+    def type_of(self, name: Name) -> str | None:
+        """The entity type that it is known as; None if it is not known."""
+        ...
+
+
+def names_of(kind: str, value: str) -> Iterator[tuple[str, Name]]:
+    """(entity type, name) of everything to look for because a key of this type has this value."""
+    if len(value) > LONGEST_NAME:
+        return
+    digits = "".join(filter(str.isdecimal, value))
+    if kind == PERSON or (kind in (USERNAME, USER_ID) and not digits and not _is_one_word(kind, value)):
+        yield from ((PERSON, name) for name in _words_of(value))
+    elif kind in (PHONE, NUMBER, BIRTH) and len(digits) >= FEWEST_DIGITS and not any(map(str.isalpha, value)):
+        yield kind, Name(DIGITS, digits[-LAST_DIGITS:])
+    elif digits and len(value) >= SHORTEST_VALUE:
+        words = words_in(value)
+        if 0 < len(words) <= MOST_WORDS:
+            yield kind, Name(len(words), " ".join(words))
+
+
+def find_names(text: str, known: Known) -> list[Hit]:
+    """Where the text has any of the names."""
+    if "\\" in text or "%" in text:
+        text = ESCAPE.sub(lambda found: " " * len(found[0]), text)
+    hits = list(_numbers(text, known)) if DIGITS in known.sizes else []
+    if any(size < 0 for size in known.sizes):
+        hits += _unspaced(text, known)
+    rows = [size for size in known.sizes if size > 0]
+    if not rows:
+        return hits
+    words = [(found.start(), found.end(), word_form(found[0])) for found in WORD.finditer(text)]
+    for size in rows:
+        hits += _single(text, words, known) if size == 1 else _rows(words, size, known)
+    return hits
+
+
+def canonical_of(kind: str, value: str) -> str:
+    """One form for all spellings of a name that are found as one."""
+    if kind in (PHONE, EMAIL):
+        return canonical(kind, value)
+    if kind in (NUMBER, BIRTH) and not any(map(str.isalpha, value)):
+        return "".join(filter(str.isdecimal, value))
+    return " ".join(words_in(value)) or value
+
+
+def _words_of(value: str) -> Iterator[Name]:
+    for word in WORD.findall(value):
+        form = word_form(word)
+        if UNSPACED.fullmatch(word):
+            if len(word) > 1:
+                yield Name(-len(word), word)
+        elif form not in NO_NAMES and not form.isdecimal() and (len(form) >= SHORTEST_WORD or _is_short_name(word)):
+            yield Name(1, form)
+
+
+def _is_short_name(word: str) -> bool:
+    return len(word) == 2 and word[0].isupper() and word_form(word) not in SHORT_WORDS
+
+
+def _is_one_word(kind: str, value: str) -> bool:
+    """Whether an id is a word, as likely as not one of the language: `guest`, `alice`."""
+    return kind == USER_ID and value.isalpha()
+
+
+def _numbers(text: str, known: Known) -> Iterator[Hit]:
+    for run in NUMBER_RUN.finditer(text):
+        digits = "".join(filter(str.isdecimal, run[0]))
+        kind = known.type_of(Name(DIGITS, digits[-LAST_DIGITS:]))
+        if kind is not None:
+            yield Hit(*run.span(), kind, canonical_of(kind, run[0]), RULE)
+
+
+def _single(text: str, words: list[tuple[int, int, str]], known: Known) -> Iterator[Hit]:
+    for start, end, form in words:
+        if len(form) < 2 or (len(form) == 2 and not _is_short_name(text[start:end])):
+            continue
+        kind = known.type_of(Name(1, form))
+        if kind is not None and not (form in COMMON_NAMES and text[start:end].islower()):
+            yield Hit(start, end, kind, form, RULE)
+
+
+def _rows(words: list[tuple[int, int, str]], size: int, known: Known) -> Iterator[Hit]:
+    with_digits = [position for position, word in enumerate(words) if any(map(str.isdecimal, word[2]))]
+    done = 0
+    for digit in with_digits:
+        for first in range(max(done, digit - size + 1), min(digit, len(words) - size) + 1):
+            row = words[first : first + size]
+            name = " ".join(word for _, _, word in row)
+            kind = known.type_of(Name(size, name))
+            if kind is not None:
+                yield Hit(row[0][0], row[-1][1], kind, name, RULE)
+        done = max(done, digit + 1)
+
+
+def _unspaced(text: str, known: Known) -> Iterator[Hit]:
+    lengths = [-size for size in known.sizes if size < 0]
+    for run in UNSPACED.finditer(text):
+        for length in lengths:
+            for start in range(run.start(), run.end() - length + 1):
+                name = text[start : start + length]
+                kind = known.type_of(Name(-length, name))
+                if kind is not None:
+                    yield Hit(start, start + length, kind, name, RULE)
