@@ -153,9 +153,8 @@ def service(
     from evalforge.app import create_app
 
     rules_in_force(settings)
-    custom_rules_in_force(settings)
     _scope(settings)
-    _scanner(settings)
+    _scanner(settings, custom_rules_in_force(settings))
     opened = open_store(settings, REQUESTS_PATIENCE_SECONDS)
     if settings.firestore is None:
         opened.close()

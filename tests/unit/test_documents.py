@@ -19,7 +19,10 @@ from evalforge.cli.application import app
 from evalforge.common import errors
 from evalforge.common.clock import SystemClock
 from evalforge.common.config import OTHER_NAMES, SECRETS, Settings
+from evalforge.ingestion.custom_rules import MAX_PATTERN_CHARS, MOST_RECOGNIZERS
 from evalforge.ingestion.pii.not_covered import ALWAYS, WITHOUT_NER
+from evalforge.ingestion.pii.text.checks import CHECKS
+from evalforge.ingestion.pii.text.recognizers import FIELDS, REQUIRED
 from evalforge.sandbox.replay import expected_traffic, replay
 from evalforge.sandbox.server import running
 from helpers.commands import environment, evalforge
@@ -258,6 +261,18 @@ def test_the_rules_page_has_every_type_severity_and_key() -> None:
     assert tuple(CODE.findall(rows["severity"])) == models.SEVERITIES
     built_in = tomllib.loads(text_of(ROOT / "src/evalforge/ingestion/failure_rules.toml"))
     assert set(rows) == {key for rule in built_in["rule"] for key in rule}
+
+
+def test_the_page_of_custom_rules_has_every_field_and_check_and_the_caps() -> None:
+    text = text_of(ROOT / "docs/custom-rules.md")
+    rows = {field.strip("`"): needed for field, needed, _ in table_after(text, "| Field |")}
+    assert set(rows) == FIELDS
+    assert [field for field, needed in rows.items() if needed == "yes"] == list(REQUIRED)
+    told = re.search(r"A check is one of: (.*?)\.\n", text, re.DOTALL)
+    assert told is not None
+    assert CODE.findall(told[1]) == sorted(CHECKS)
+    assert f"at most {MAX_PATTERN_CHARS:,} characters" in text
+    assert f"There may be {MOST_RECOGNIZERS}" in text
 
 
 def test_the_report_page_has_every_field_of_a_run() -> None:
