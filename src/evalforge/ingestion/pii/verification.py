@@ -75,23 +75,31 @@ class Verifier:
             yield LeakFound(where=where, path="", type=CANARY)
 
     def _tree(self, where: str, value: Any) -> Iterator[LeakFound]:
+        canaries = self._among(value)
         waiting: list[tuple[Place, str, Any]] = [((), "", value)]
         while waiting:
             place, key, one = waiting.pop()
             if isinstance(one, dict):
                 for name, child in one.items():
-                    found = self._types(name, "")
+                    found = self._types(name, "", canaries)
                     shown = (*place, KEY if found else str(name))
                     yield from _leaks(where, shown, found)
                     waiting.append((shown, str(name), child))
             elif isinstance(one, list | tuple):
                 waiting += [((*place, str(number)), key, child) for number, child in enumerate(one)]
             else:
-                yield from _leaks(where, place, self._types(one, key))
+                yield from _leaks(where, place, self._types(one, key, canaries))
 
-    def _types(self, leaf: Any, key: str) -> Sequence[str]:
+    def _among(self, value: Any) -> Sequence[bytes]:
+        """The canaries in the leaves of this value: looking once saves looking at each leaf for each of them."""
+        if not self._canaries:
+            return ()
+        content = "\0".join(_texts_in(value)).encode("utf-8", "surrogatepass")
+        return [canary for canary in self._canaries if canary in content]
+
+    def _types(self, leaf: Any, key: str, canaries: Sequence[bytes]) -> Sequence[str]:
         whole = str(leaf).encode("utf-8", "surrogatepass")
-        found = [CANARY] if any(canary in whole for canary in self._canaries) else []
+        found = [CANARY] if any(canary in whole for canary in canaries) else []
         text = _text_of(leaf, key)
         if text is None:
             return found
@@ -131,6 +139,20 @@ def leaks_in_bytes(path: Path, verifier: Verifier) -> Iterator[Sequence[LeakFoun
                 return
             rest = content.read(PIECE_BYTES)
             piece = piece[-overlap:] + rest if rest and overlap else rest
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Every key and leaf of a value as text."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield from map(str, one)
+            waiting += one.values()
+        elif isinstance(one, list | tuple):
+            waiting += one
+        else:
+            yield str(one)
 
 
 def _text_of(leaf: Any, key: str) -> str | None:
