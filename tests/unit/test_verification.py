@@ -68,6 +68,12 @@ def test_a_planted_text_of_digits_or_with_escapes_is_found_too(canary: str):
     assert [one.type for one in verifier.raw("file", json.dumps(f"x{canary}x").encode())] == ["CANARY"]
 
 
+def test_a_planted_text_that_is_spelt_as_in_json_inside_a_text_is_found():
+    verifier = Verifier(SmallScanner(), ['q"7-canary'])
+    told = {"input": {"value": json.dumps({"note": 'q"7-canary'})}, "metadata": {"other": 1}}
+    assert of_capture(verifier, **told) == [("trace_payload.spans.0.attributes.input.value", "CANARY")]
+
+
 def test_the_whole_store_is_read():
     store, clock = SqliteStore(None), FakeClock()
     lease = store.acquire_lease("r1", clock.now(), 60)

@@ -92,13 +92,14 @@ class Verifier:
             yield LeakFound(where=where, path="", type=CANARY)
 
     def _tree(self, where: str, value: Any) -> Iterator[LeakFound]:
+        canaries = self._among(value)
         waiting = [_Waiting((), "", "", kept=False, value=value)]
         while waiting:
             place, parent, key, kept, one = waiting.pop()
             if isinstance(one, dict):
                 label = one.get("name", one.get("key"))
                 for name, child in one.items():
-                    found = self._types(name, "")
+                    found = self._types(name, "", canaries)
                     shown = (*place, KEY if found else str(name))
                     yield from _leaks(where, shown, found)
                     fate = self._keys.fate_of(parent, str(name))
@@ -110,20 +111,23 @@ class Verifier:
                     _Waiting((*place, str(number)), parent, key, kept, child) for number, child in enumerate(one)
                 )
             elif kept and as_kept(one, self._keys) is not None:
-                yield from _leaks(where, place, self._planted(one))
+                yield from _leaks(where, place, _planted(one, canaries))
             else:
-                yield from _leaks(where, place, self._types(one, key))
+                yield from _leaks(where, place, self._types(one, key, canaries))
 
     def _is_allowed(self, key: object) -> bool:
         """Whether this is an allowed key, which stands beside its value."""
         return isinstance(key, str) and self._keys.fate_of("", key).fate is Fate.KEEP
 
-    def _planted(self, leaf: Any) -> list[str]:
-        whole = str(leaf).encode("utf-8", "surrogatepass")
-        return [CANARY] if any(canary in whole for canary in self._canaries) else []
+    def _among(self, value: Any) -> Sequence[bytes]:
+        """The canaries in the leaves of this value: looking once saves looking at each leaf for each of them."""
+        if not self._canaries:
+            return ()
+        content = "\0".join(_texts_in(value)).encode("utf-8", "surrogatepass")
+        return [canary for canary in self._canaries if canary in content]
 
-    def _types(self, leaf: Any, key: str) -> Sequence[str]:
-        found = self._planted(leaf)
+    def _types(self, leaf: Any, key: str, canaries: Sequence[bytes]) -> Sequence[str]:
+        found = _planted(leaf, canaries)
         text = _text_of(leaf, key)
         if text is None:
             return found
@@ -164,6 +168,25 @@ def leaks_in_bytes(path: Path, verifier: Verifier) -> Iterator[Sequence[LeakFoun
                 return
             rest = content.read(PIECE_BYTES)
             piece = piece[-overlap:] + rest if rest and overlap else rest
+
+
+def _planted(leaf: Any, canaries: Sequence[bytes]) -> list[str]:
+    whole = str(leaf).encode("utf-8", "surrogatepass")
+    return [CANARY] if any(canary in whole for canary in canaries) else []
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Every key and leaf of a value as text."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield from map(str, one)
+            waiting += one.values()
+        elif isinstance(one, list | tuple):
+            waiting += one
+        else:
+            yield str(one)
 
 
 def _text_of(leaf: Any, key: str) -> str | None:
