@@ -195,3 +195,14 @@ def test_a_reader_that_takes_one_line_and_goes_is_no_error(tmp_path: Path) -> No
     done = subprocess.run(["bash", "-c", command], env=ENV, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
     assert is_sanitized(json.loads(done.stdout))
+
+
+def test_a_name_that_a_later_line_tells_is_replaced_in_the_lines_of_its_trace_and_in_no_others() -> None:
+    def line(trace: str, **attributes: Any) -> bytes:
+        return json.dumps({"attributes": {"trace_id": trace, "span_id": "1", **attributes}}).encode()
+
+    said = {"input": {"value": "Jane Doe waits"}}
+    lines = [line("12ab", **said), line("12ab", tags=["user.name:Jane Doe"]), line("34cd", **said)]
+    first, _, other = sanitized(b"\n".join(lines))
+    assert re.fullmatch(r"\[PERSON_\w{6}\] \[PERSON_\w{6}\] waits", first["attributes"]["input"]["value"])
+    assert other["attributes"]["input"] == said["input"]

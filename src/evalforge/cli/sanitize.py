@@ -17,7 +17,8 @@ def sanitize(
 ) -> None:
     """Sanitise spans: Export API `data[]` items as JSON lines in, sanitised JSON lines out, in the same order.
 
-    Needs EVALFORGE_HASH_KEY and nothing else; reads no store and asks nothing of Datadog. Each line has one answer;
+    Needs EVALFORGE_HASH_KEY and nothing else; reads no store and asks nothing of Datadog. Give the spans of a trace
+    together: a name that one tells is replaced in the others. Each line has one answer;
     that to a line which is blank, is no span or cannot be sanitised is {"withheld": reason}, without its text.
     """
     from evalforge import wiring

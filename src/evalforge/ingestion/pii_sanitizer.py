@@ -114,9 +114,9 @@ class Sanitizer:
         """
         if self._scanner is None or not is_to_be_renamed(capture, stored):
             return capture
-        placeholders = self._placeholders(capture.trace_id.encode())
-        redactor = Redactor(NothingMore(), placeholders, KeyedNames(capture.known_names, placeholders, self._keys))
-        return _closed(lambda: renamed(capture, stored, lambda: RedactingWalk(self._pseudonyms, redactor)))
+        return _closed(
+            lambda: renamed(capture, stored, lambda: self._renaming_walk(capture.trace_id, capture.known_names))
+        )
 
     def signals(self, span: Span, findings: Sequence[Finding]) -> tuple[Signal, ...]:
         """One signal per rule and evaluator, strongest first. Raises SanitizationFailed."""
@@ -128,7 +128,25 @@ class Sanitizer:
         `explain` receives one record per act: path (as shown, never a withheld key), action and reason.
         Raises SanitizationFailed.
         """
-        return _closed(lambda: self._item(span, explain))
+        return self.item_and_names(span, explain)[0]
+
+    def item_and_names(
+        self, span: Span, explain: list[dict[str, str]] | None = None
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """As `item`, and the names that the span tells of its trace, keyed. Raises SanitizationFailed."""
+
+        def make() -> tuple[dict[str, Any], tuple[str, ...]]:
+            walk = self._walk(span, explain)
+            return self._item(span, walk), walk.known_names
+
+        return _closed(make)
+
+    def item_with_names(
+        self, item: dict[str, Any], trace_id: str, names: Sequence[str], explain: list[dict[str, str]] | None = None
+    ) -> dict[str, Any]:
+        """What `item` gave, with these names of its trace replaced too. Raises SanitizationFailed."""
+        walk = self._renaming_walk(trace_id, names, explain)
+        return _closed(lambda: item | {"attributes": walk.attributes(item["attributes"])})
 
     def pseudonym(self, raw: bytes | str, purpose: str) -> str:
         """A keyed hash of anything that must be told apart without being shown; other purposes, other hashes."""
@@ -165,6 +183,14 @@ class Sanitizer:
             return Walk(self._pseudonyms, explain)
         trace = span.trace_id.encode() if span.trace_id is not None else _canonical(span)
         redactor = Redactor(self._scanner, self._placeholders(trace), Names(self._keys))
+        return RedactingWalk(self._pseudonyms, redactor, explain)
+
+    def _renaming_walk(
+        self, trace_id: str, names: Sequence[str], explain: list[dict[str, str]] | None = None
+    ) -> RedactingWalk:
+        """A walk over what is sanitised already, which finds these names of a trace and nothing else."""
+        placeholders = self._placeholders(trace_id.encode())
+        redactor = Redactor(NothingMore(), placeholders, KeyedNames(names, placeholders, self._keys))
         return RedactingWalk(self._pseudonyms, redactor, explain)
 
     def _placeholders(self, trace: bytes) -> Placeholders:
@@ -238,8 +264,7 @@ class Sanitizer:
         strongest = {signal.identity: signal for signal in reversed(found)}
         return tuple(signal for signal in found if strongest[signal.identity] is signal)
 
-    def _item(self, span: Span, explain: list[dict[str, str]] | None) -> dict[str, Any]:
-        walk = self._walk(span, explain)
+    def _item(self, span: Span, walk: Walk) -> dict[str, Any]:
         attributes = _attributes(walk, span)
         shown = {
             "id": self._any_id(span.item.get("id"), span) if "id" in span.item else self._span_id(span),
