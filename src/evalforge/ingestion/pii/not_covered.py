@@ -3,12 +3,12 @@
 WITHOUT_NER = (
     "names of people in running text that no field of the trace tells and that nothing introduces (`my name is`, a "
     "sign-off, a name before an e-mail address), unless `EVALFORGE_NER=on`",
-    "what only the root tells, until a run has read the context of the trace",
     "with `EVALFORGE_NER=on`: about a fourth of the full names in English text, most first names on their own, names "
     "written in capitals or in small letters, and most names in texts of other languages",
 )
 """The first holds without the model for names, the second with it."""
 ALWAYS = (
+    "what only the root tells, until a run has read the context of the trace",
     "postal addresses in running text, but for those of a few countries that have a number and a postcode or a word "
     "for a street",
     "who somebody is by description: an employer, a town, a job, an age, a date that no word calls a birthday",
