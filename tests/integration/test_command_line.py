@@ -262,7 +262,7 @@ def test_sanitize_reads_texts_and_explains_by_type_and_place() -> None:
     result = evalforge("sanitize", "--explain", env=env, stdin=feed)
     first, _ = result.lines
     assert re.fullmatch(r"I am \[EMAIL_[0-9a-f]{6}\]", first["attributes"]["input"]["value"])
-    assert {"path": "input.value", "action": "redacted", "reason": "EMAIL"} in first["explain"]
+    assert {"path": "input.value", "action": "redacted", "reason": "EMAIL", "rule": "email"} in first["explain"]
     assert "canary" not in result.out + result.err
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helpers.commands import HASH_KEY, Result, environment, evalforge, on_a_terminal
+from helpers.commands import HASH_KEY, RULE_CACHE, Result, environment, evalforge, on_a_terminal
 from helpers.exported import failed
 from helpers.fake_datadog import FakeDatadog
 
@@ -39,12 +39,8 @@ def rules(tmp_path: Path) -> Path:
     return path
 
 
-CACHE = {"XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))}
-"""Where Kingfisher keeps its compiled rules: without it each command would compile them, which takes seconds."""
-
-
 def reading(tmp_path: Path, url: str | None = None, **more: str) -> dict[str, str]:
-    return environment(tmp_path / "store.db", url, EVALFORGE_TEXT="redact", **CACHE, **more)
+    return environment(tmp_path / "store.db", url, EVALFORGE_TEXT="redact", **RULE_CACHE, **more)
 
 
 def captured(tmp_path: Path, **more: str) -> dict[str, Any]:
@@ -147,7 +143,7 @@ def test_the_readmes_example_does_what_the_readme_says(tmp_path: Path) -> None:
     (tmp_path / "my-rules.toml").write_text(block("custom rules"))
     (tmp_path / "span.json").write_text(block("custom span"))
     rules = str(tmp_path / "my-rules.toml")
-    env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY, "EVALFORGE_RULES": rules, **CACHE}
+    env = {"PATH": os.environ["PATH"], "EVALFORGE_HASH_KEY": HASH_KEY, "EVALFORGE_RULES": rules, **RULE_CACHE}
     done = evalforge("sanitize", "--explain", str(tmp_path / "span.json"), env=env)
     assert done.code == 0, done.err
     lines = block("custom output").splitlines()
