@@ -20,7 +20,7 @@ def doctor(
     """Look whether everything is in place: settings, keys, rules, store, what reads texts, and Datadog.
 
     A line for each: ok, warning or problem, and what to do. Asks Datadog for one page of one minute, unless --offline,
-    and changes nothing: no store is made. Then it says plainly what in texts is not found and therefore kept.
+    and makes no store. Then it says plainly what in texts is not found and therefore kept.
 
     Exit code 0 where nothing is a problem (warnings alone are none), 4 where Datadog rejected the keys, 1 where the
     store cannot be read, else 2.
