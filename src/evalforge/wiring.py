@@ -226,7 +226,7 @@ def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> 
     """`pii verify`: what is found in each record of the store and each line of the logs, and the canaries also in the
     bytes of the store's file."""
     custom = custom_rules_in_force(settings)
-    verifier = Verifier(_scanner(settings, custom), canaries, custom.keys)
+    verifier = Verifier(LazyTextEngine(custom.recognizers), canaries, custom.keys)
     with closing(open_store_to_read(settings)) as store:
         yield from leaks_in_store(store, verifier)
     if settings.firestore is None:

@@ -91,7 +91,8 @@ def _texts(check: str, settings: Settings) -> Finding:
     rules_alone = settings.model_copy(update={"ner": "off"})
     if wiring.found_in(rules_alone, EXAMPLE_ADDRESS) != ["EMAIL"]:
         raise EvalForgeError("what reads texts does not find an e-mail address; install EvalForge anew")
-    return ok(check, f"redacted by {len(built_in())} rules and those for the keys of vendors (policy {policy})")
+    rules = len(built_in()) + len(wiring.custom_rules_in_force(settings).recognizers)
+    return ok(check, f"redacted by {rules} rules and those for the keys of vendors (policy {policy})")
 
 
 def _names(check: str, settings: Settings) -> Finding:
