@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from evalforge.ingestion.models import Finding
 from evalforge.ingestion.pii.policy import MAX_KEY, MAX_SPAN_BYTES, MAX_TEXT
-from helpers.sanitizing import FETCHED, KEPT, REDACTING, TRACE, sanitized, span_of
+from evalforge.ingestion.pii_sanitizer import Sanitizer
+from helpers.engines import engine
+from helpers.sanitizing import FETCHED, KEPT, KEY, REDACTING, TRACE, sanitized, span_of
 
 EMAIL = "jane.doe@example.com"
 
@@ -239,6 +242,13 @@ def test_a_value_that_is_cut_over_the_pieces_of_a_stream_is_found(pieces: list[A
     assert len(shown) == len(pieces)
     output = json.dumps(shown)
     assert not any(part in output for part in ("jane", "oe@ex", "ample.com", "ple.com", "1111"))
+
+
+def test_a_value_that_is_in_one_piece_is_found_though_the_word_that_tells_it_is_cut() -> None:
+    reading = Sanitizer(hash_key=KEY, scanner=engine())
+    shown = sanitized(reading, output={"value": ["the p", "assword is 0uaQ9#4z8W35 or", " so"]})["output"]["value"]
+    assert re.fullmatch(r"the password is \[SECRET_[0-9a-f]{6}\] or so", shown[0])
+    assert shown[1:] == ["", ""]
 
 
 @pytest.mark.parametrize(

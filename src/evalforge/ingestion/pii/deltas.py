@@ -1,16 +1,16 @@
 """Streams: a value that is cut over the pieces of a list, as chunks of an answer or its tokens, is in none of them.
 
-The pieces are read as one text. Where something crosses from one piece into the next, the whole text is put in place of
+The pieces are read as one text. Where that has something that the pieces have not, the whole text is put in place of
 the first piece, and the others are emptied; else the list is left alone (project's PII facts, §5: stream chunks).
 """
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, TypeAlias
 
 from evalforge.ingestion.pii.policy import MAX_ITEMS
+from evalforge.ingestion.pii.redactor import WITHHELD
 from evalforge.ingestion.pii.text.hits import Hit
 
 FEWEST_PIECES = 2
@@ -65,17 +65,21 @@ def _pieces(value: Any, place: Place, depth: int) -> Iterator[tuple[Place, str]]
 
 
 def _crosses(pieces: Sequence[str], find: Find) -> bool:
-    """Whether anything is in more than one piece that the pieces do not have on their own, as a list of values has."""
-    starts = [0, *accumulate(map(len, pieces))]
-    crossing = [hit for hit in find("".join(pieces)) if bisect_right(starts, hit.start) < bisect_left(starts, hit.end)]
-    if not crossing:
+    """Whether there is anything that the pieces do not have on their own, as a list of values has.
+
+    It need not itself be in two pieces: the words that tell it may. A piece that could not be scanned tells nothing.
+    """
+    together = find("".join(pieces))
+    if not together:
         return False
+    starts = accumulate(map(len, pieces), initial=0)
     alone = [
         (start + hit.start, start + hit.end)
         for start, piece in zip(starts, pieces, strict=False)
         for hit in find(piece)
+        if hit.type != WITHHELD
     ]
-    return any(not _is_covered(hit, alone) for hit in crossing)
+    return any(not _is_covered(hit, alone) for hit in together)
 
 
 def _is_covered(hit: Hit, spans: Sequence[tuple[int, int]]) -> bool:
