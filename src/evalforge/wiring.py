@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, SystemClock, random_suffix
-from evalforge.common.config import FirestoreDatabase, Settings, data_folder, silence_grpc
+from evalforge.common.config import FirestoreDatabase, Settings, data_folder, keep_compiled_rules, silence_grpc
 from evalforge.common.errors import ConfigurationError, StoreError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
@@ -226,6 +226,7 @@ def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> 
     """`pii verify`: what is found in each record of the store and each line of the logs, and the canaries also in the
     bytes of the store's file."""
     custom = custom_rules_in_force(settings)
+    keep_compiled_rules()
     verifier = Verifier(LazyTextEngine(custom.recognizers), canaries, custom.keys)
     with closing(open_store_to_read(settings)) as store:
         yield from leaks_in_store(store, verifier)
@@ -342,6 +343,7 @@ def _sanitizer(settings: Settings, custom: CustomRules | None = None) -> Sanitiz
 
 def _scanner(settings: Settings, custom: CustomRules) -> TextScanner:
     """What reads free text; it loads its rules, and the model for names, with the first text, as that takes a while."""
+    keep_compiled_rules()
     rules = LazyTextEngine(custom.recognizers)
     if settings.ner == "off":
         return rules

@@ -1,12 +1,13 @@
 """Settings: typed, secrets never shown, every refusal naming the setting, its value and what is accepted."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalforge.common.config import Settings, read_settings, unknown_names
+from evalforge.common.config import Settings, keep_compiled_rules, read_settings, unknown_names
 from evalforge.common.errors import ConfigurationError
 
 KEY = "canary-key-0123456789abcdef0123456789abcdef"
@@ -204,3 +205,16 @@ def test_a_misspelt_setting_is_noticed() -> None:
 
 def test_every_setting_says_what_it_accepts() -> None:
     assert all(field.description and field.alias for field in Settings.model_fields.values())
+
+
+def test_compiled_rules_get_a_folder_where_kingfisher_would_find_none_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("KF_RULE_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    keep_compiled_rules()
+    assert os.environ["KF_RULE_CACHE_DIR"].endswith("evalforge/kingfisher")
+    monkeypatch.delenv("KF_RULE_CACHE_DIR")
+    monkeypatch.setenv("HOME", "/home/jane")
+    keep_compiled_rules()
+    assert "KF_RULE_CACHE_DIR" not in os.environ

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from evalforge.common.errors import ConfigurationError
@@ -262,6 +262,16 @@ def silence_grpc() -> None:
     Its core reads GRPC_VERBOSITY when it is loaded. Whoever sets it is obeyed.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def keep_compiled_rules() -> None:
+    """Give Kingfisher a folder for its compiled rules where it would find none, as under cron: else each process that
+    reads texts compiles them anew, for seconds.
+
+    It looks for KF_RULE_CACHE_DIR, XDG_CACHE_HOME and HOME. Whoever sets one is obeyed.
+    """
+    if not any(map(os.environ.get, ("KF_RULE_CACHE_DIR", "XDG_CACHE_HOME", "HOME"))):
+        os.environ["KF_RULE_CACHE_DIR"] = str(user_cache_path("evalforge") / "kingfisher")
 
 
 def variable(field: str) -> str:
