@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
+from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
 
 
 class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,12 +26,33 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str
 
 
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The failing spans of one hour that are stored as they were read.
+
+    hour: the beginning of the hour in which the spans began, as `%Y-%m-%dT%H`.
+    salt: tells under what rules, policy and version they were read; under another the entries mean nothing.
+    entries: packed, for `ingestion.manifests` alone.
+    """
+
+    hour: str
+    salt: str
+    entries: bytes
+
+
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What one commit writes, whole or not at all."""
+    """What one commit writes, whole or not at all.
+
+    `manifests` replace those of the same hours, `coverage` replaces the record. Of dead letters, `retried` replace what
+    is stored of them, and `resolved` (their ids) go: their spans were captured after all.
+    """
 
     captures: Sequence[FailureCapture] = ()
     dead_letters: Sequence[DeadLetter] = ()
     evaluators: Collection[str] = ()
+    manifests: Sequence[Manifest] = ()
+    coverage: CoverageRecord | None = None
+    retried: Sequence[DeadLetter] = ()
+    resolved: Collection[str] = ()
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +95,15 @@ class CaptureStore(LeaseStore, Protocol):
         A capture replaces what is stored of it, but for `status` and `processed`. A dead letter that is there stays.
         Nothing is written of a trace that was erased.
         """
+
+    def manifests(self, hours: Collection[str]) -> Mapping[str, Manifest]:
+        """The manifests of these hours, by hour. One that is missing or cannot be read is left out."""
+
+    def forget_manifests(self, before: str) -> int:
+        """Remove the manifests of hours before this one; how many there were."""
+
+    def coverage(self) -> CoverageRecord | None:
+        """What all runs together have read; None if nothing was recorded, or it cannot be read."""
 
     def list_captures(
         self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None

@@ -1,7 +1,4 @@
-"""The product's nouns. Everything here is sanitised: raw customer text exists only inside `ingestion/`.
-
-Times are RFC 3339 strings in UTC with milliseconds (`common.clock.timestamp`), durations are milliseconds.
-"""
+"""A failing trace as it is stored, and why it failed."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +26,6 @@ FailureType = Literal[
     "llm_error",
 ]
 Severity = Literal["critical", "high", "medium", "low"]
-Outcome = Literal["running", "complete", "partial", "failed"]
 ContextState = Literal["whole", "partial", "none"]
 ContextReason = Literal["not_read", "not_found", "cut"]
 
@@ -37,7 +33,6 @@ FAILURE_TYPES: tuple[FailureType, ...] = get_args(FailureType)
 """Strongest first (design, "What the words mean")."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Strongest first."""
-
 
 ERASED_USERS_KEPT = timedelta(days=15)
 """How long a store remembers that a user was erased: as long as Datadog keeps what it had then ("Data Retention
@@ -223,176 +218,3 @@ class FailureCapture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             raise msgspec.ValidationError("the backlog's status is no text, or processed is neither true nor false")
         stored = msgspec.json.decode(document, type=cls)
         return msgspec.structs.replace(stored, status=status, processed=processed)
-
-
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A span that could not be captured: ids, the reason and the shape of it. Never its text.
-
-    `dead_letter_id` is a keyed hash of the span's raw bytes, so that the same span is one dead letter however often
-    it is read. `trace_id` and `span_id` are kept if hex or decimal, else as keyed hashes.
-    """
-
-    dead_letter_id: str
-    trace_id: str | None = None
-    span_id: str | None = None
-    reason: str
-    shape: str
-    first_seen_at: Moment
-    run_id: str
-
-
-class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """The absolute time that a run read: two RFC 3339 strings, the end not later than the run's start."""
-
-    start: Moment
-    end: Moment
-
-
-class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """The last usable word of Datadog's `X-RateLimit-*` headers; None where a header was absent or absurd."""
-
-    name: str | None = None
-    limit: int | None = None
-    period_seconds: float | None = None
-    remaining: int | None = None
-    reset_seconds: float | None = None
-
-
-class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """How sure a run is of what it read: `partial` with reasons, or `complete`; and which evaluators it asked for."""
-
-    state: Literal["complete", "partial"]
-    reasons: tuple[str, ...] = ()
-    evaluators_asked: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the spans and traces of a run. Spans: seen = included + excluded + dead letters.
-
-    Context is counted apart: the HTTP attempts that asked for it, and the spans of it that were read.
-    """
-
-    spans_seen: int = 0
-    spans_included: int = 0
-    spans_excluded: dict[str, int] = {}
-    captures_created: int = 0
-    captures_updated: int = 0
-    captures_unchanged: int = 0
-    dead_letters: int = 0
-    dead_letters_new: int = 0
-    context_calls: int = 0
-    context_spans: int = 0
-
-
-class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution: what it asked, read, decided and wrote. Also the report that a person sees.
-
-    outcome: running, complete, partial (what was read is kept) or failed.
-    window: the time that it read.
-    queries: every query for failures that was sent, in order.
-    calls: HTTP attempts at Datadog.
-    pages: answers that held a page.
-    tally: what became of the spans and traces.
-    rate_limit: Datadog's last word on the rate limit.
-    estimated_cost_usd: what the run cost.
-    coverage: whether the window was read whole, and if not why.
-    errors: what ended a failed run.
-    hash_key_id: tells two hash keys apart without telling either.
-    """
-
-    run_id: str
-    outcome: Outcome
-    started_at: Moment
-    finished_at: Moment | None = None
-    window: Window
-    queries: tuple[str, ...] = ()
-    calls: int = 0
-    pages: int = 0
-    tally: Tally = Tally()
-    rate_limit: RateLimit = RateLimit()
-    estimated_cost_usd: float = 0.0
-    coverage: Coverage
-    errors: tuple[str, ...] = ()
-    hash_key_id: str | None = None
-
-
-class LastRun(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest run in short, and how sure it is of what it read; it may still be at work.
-
-    run_id: the id of the run.
-    outcome: running, complete, partial or failed.
-    started_at: its start.
-    finished_at: its end; null while it works, or if it was killed.
-    window: the time that it reads.
-    state: complete if everything in the window was read, else partial.
-    reasons: why not everything was read; empty if it was.
-    """
-
-    run_id: str
-    outcome: Outcome
-    started_at: Moment
-    finished_at: Moment | None
-    window: Window
-    state: Literal["complete", "partial"]
-    reasons: tuple[str, ...]
-
-    @classmethod
-    def of(cls, run: IngestionRun) -> "LastRun":
-        """The run in short."""
-        return cls(
-            run_id=run.run_id,
-            outcome=run.outcome,
-            started_at=run.started_at,
-            finished_at=run.finished_at,
-            window=run.window,
-            state=run.coverage.state,
-            reasons=run.coverage.reasons,
-        )
-
-
-class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to run. `fence` grows by one with each lease ever given and rides in every data commit.
-
-    `taken_from` is the run whose lease had run out without being given back: it was killed, or hangs.
-    """
-
-    holder: str
-    fence: int
-    expires_at: Moment
-    taken_from: str | None = None
-
-
-class Erasure(msgspec.Struct, frozen=True, kw_only=True):
-    """What an erasure removed: the traces whose captures are gone, and how many dead letters went with them."""
-
-    trace_ids: tuple[str, ...] = ()
-    dead_letters: int = 0
-
-
-class RulesVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """How a set of failure rules judges one trace."""
-
-    trace_id: str
-    failure_type: FailureType
-    severity: Severity
-    rules: tuple[str, ...]
-
-
-class RulesChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A trace that fails under both sets of rules, with another type or severity."""
-
-    before: RulesVerdict
-    after: RulesVerdict
-
-
-class RulesCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed rules would do over a window: traces gained, lost, and changed in type or severity."""
-
-    window: Window
-    failing_now: int
-    failing_then: int
-    gained: tuple[RulesVerdict, ...] = ()
-    lost: tuple[RulesVerdict, ...] = ()
-    changed: tuple[RulesChange, ...] = ()
-    coverage: Coverage

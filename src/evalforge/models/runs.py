@@ -1,0 +1,188 @@
+"""What a run is, asked, read and left behind."""
+
+from typing import Literal
+
+import msgspec
+
+from evalforge.models.captures import Moment
+
+Outcome = Literal["running", "complete", "partial", "failed"]
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A span that could not be captured: ids, the reason and the shape of it. Never its text.
+
+    `dead_letter_id` is a keyed hash of the span's raw bytes, so that the same span is one dead letter however often
+    it is read. `trace_id` and `span_id` are kept if hex or decimal, else as keyed hashes. `attempts` counts the times
+    that a person had it read again in vain, and the first.
+    """
+
+    dead_letter_id: str
+    trace_id: str | None = None
+    span_id: str | None = None
+    reason: str
+    shape: str
+    first_seen_at: Moment
+    run_id: str
+    attempts: int = 1
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """The absolute time that a run read: two RFC 3339 strings, the end not later than the run's start."""
+
+    start: Moment
+    end: Moment
+
+
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """The last usable word of Datadog's `X-RateLimit-*` headers; None where a header was absent or absurd."""
+
+    name: str | None = None
+    limit: int | None = None
+    period_seconds: float | None = None
+    remaining: int | None = None
+    reset_seconds: float | None = None
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How sure a run is of what it read: `partial` with reasons, or `complete`; and which evaluators it asked for."""
+
+    state: Literal["complete", "partial"]
+    reasons: tuple[str, ...] = ()
+    evaluators_asked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class SliceReading(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a slice of time has been read: whole up to `until`, unless `reason` says why the last attempt was not.
+
+    start: the beginning of the slice, a whole hour in UTC; adjoining slices that will not be read again may be one.
+    end: the end of the slice, a whole hour too.
+    until: everything that began before was read whole by one reading; null if nothing ever was.
+    read_at: start of the run that did; null if none did.
+    reason: why the last attempt could not read all of it; null if it did.
+    spans: matching spans that the last whole reading saw, from which the next one is planned.
+    """
+
+    start: Moment
+    end: Moment
+    until: Moment | None = None
+    read_at: Moment | None = None
+    reason: str | None = None
+    spans: int = 0
+
+
+class CoverageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What all runs together have read, kept in the store and committed with what they found.
+
+    asked: a digest of what was asked for (apps, scope, rules); what was read under another counts as unread.
+    since: nothing before this moment was ever asked for.
+    slices: oldest first, without gaps or overlaps.
+    """
+
+    asked: str
+    since: Moment
+    slices: tuple[SliceReading, ...] = ()
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the spans and traces of a run. Spans: seen = included + excluded + dead letters.
+
+    Context is counted apart: the HTTP attempts that asked for it, and the spans of it that were read.
+    """
+
+    spans_seen: int = 0
+    spans_included: int = 0
+    spans_excluded: dict[str, int] = {}
+    captures_created: int = 0
+    captures_updated: int = 0
+    captures_unchanged: int = 0
+    dead_letters: int = 0
+    dead_letters_new: int = 0
+    context_calls: int = 0
+    context_spans: int = 0
+
+
+class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution: what it asked, read, decided and wrote. Also the report that a person sees.
+
+    outcome: running, complete, partial (what was read is kept) or failed.
+    window: the time that it read.
+    queries: every query for failures that was sent, in order.
+    calls: HTTP attempts at Datadog.
+    pages: answers that held a page.
+    tally: what became of the spans and traces.
+    rate_limit: Datadog's last word on the rate limit.
+    estimated_cost_usd: what the run cost.
+    coverage: whether the window was read whole, and if not why.
+    errors: what ended a failed run.
+    hash_key_id: tells two hash keys apart without telling either.
+    """
+
+    run_id: str
+    outcome: Outcome
+    started_at: Moment
+    finished_at: Moment | None = None
+    window: Window
+    queries: tuple[str, ...] = ()
+    calls: int = 0
+    pages: int = 0
+    tally: Tally = Tally()
+    rate_limit: RateLimit = RateLimit()
+    estimated_cost_usd: float = 0.0
+    coverage: Coverage
+    errors: tuple[str, ...] = ()
+    hash_key_id: str | None = None
+
+
+class LastRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest run in short, and how sure it is of what it read; it may still be at work.
+
+    run_id: the id of the run.
+    outcome: running, complete, partial or failed.
+    started_at: its start.
+    finished_at: its end; null while it works, or if it was killed.
+    window: the time that it reads.
+    state: complete if everything in the window was read, else partial.
+    reasons: why not everything was read; empty if it was.
+    """
+
+    run_id: str
+    outcome: Outcome
+    started_at: Moment
+    finished_at: Moment | None
+    window: Window
+    state: Literal["complete", "partial"]
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, run: IngestionRun) -> "LastRun":
+        """The run in short."""
+        return cls(
+            run_id=run.run_id,
+            outcome=run.outcome,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            window=run.window,
+            state=run.coverage.state,
+            reasons=run.coverage.reasons,
+        )
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to run. `fence` grows by one with each lease ever given and rides in every data commit.
+
+    `taken_from` is the run whose lease had run out without being given back: it was killed, or hangs.
+    """
+
+    holder: str
+    fence: int
+    expires_at: Moment
+    taken_from: str | None = None
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """What an erasure removed: the traces whose captures are gone, and how many dead letters went with them."""
+
+    trace_ids: tuple[str, ...] = ()
+    dead_letters: int = 0
