@@ -46,8 +46,14 @@ class Journal:
 
     def note(self, text: str) -> None:
         """Something worth knowing that leaves the coverage complete."""
-        self.notes.append(text)
-        self.log.info("note", note=text)
+        if text not in self.notes:
+            self.notes.append(text)
+            self.log.info("note", note=text)
+
+    def asked(self, query: str) -> None:
+        """A query was sent; the same one for another slice is told once."""
+        if query not in self.queries:
+            self.queries.append(query)
 
     def count(self, excluded: Mapping[str, int] | None = None, **counts: int) -> None:
         """Add to the tally, by the names of its fields."""

@@ -59,29 +59,45 @@ class Searcher:
         self._journal, self._learner = journal, learner
 
     def pages(self) -> Iterator[Page]:
-        """Every page of the plan, to be judged.
+        """Every page of the plan, to be judged. Raises SearchInterrupted when Datadog, the budget or the deadline ends
+        the run."""
+        names = self.names()
+        yield from self.pages_of(self._plan.window, names)
+        new = self.names_since(names)
+        if new:
+            yield from self.pages_for_new(new)
 
-        Names that turn up only while reading are asked for in a second round, so that a new evaluator's failures do
-        not wait for the next run. Raises SearchInterrupted when Datadog, the budget or the deadline ends the run.
+    def names(self) -> frozenset[str]:
+        """The evaluators to ask for: those of the rules and the plan, of Datadog's list and of unfiltered pages.
+
+        Raises SearchInterrupted.
         """
         known = self._plan.evaluators | self._rules.literal_evaluators
         if not self._asks_by_name:
-            yield from self._round(frozenset() if self._plan.scan_all else known)
-            return
+            return frozenset() if self._plan.scan_all else known
         known |= self._custom_evaluators()
         for app in self._plan.apps:
             self._learn(app)
-        known |= self._learner.learned()
-        yield from self._round(known)
-        new = self._learner.learned() - known
-        if new:
-            yield from self._round(new, self._rules.with_name_globs)
+        return known | self._learner.learned()
+
+    def names_since(self, known: frozenset[str]) -> frozenset[str]:
+        """Names that turned up only while reading: they are asked for too, so that a new evaluator's failures do not
+        wait for the next run."""
+        return self._learner.learned() - known if self._asks_by_name else frozenset()
+
+    def pages_of(self, window: Window, evaluators: frozenset[str]) -> Iterator[Page]:
+        """Every page of a window. Raises SearchInterrupted."""
+        return self._round(window, evaluators)
+
+    def pages_for_new(self, evaluators: frozenset[str]) -> Iterator[Page]:
+        """Every page of the plan's window for these evaluators alone. Raises SearchInterrupted."""
+        return self._round(self._plan.window, evaluators, self._rules.with_name_globs)
 
     @property
     def _asks_by_name(self) -> bool:
         return bool(self._rules.with_name_globs) and not self._plan.scan_all
 
-    def _round(self, evaluators: frozenset[str], only: Collection[str] | None = None) -> Iterator[Page]:
+    def _round(self, window: Window, evaluators: frozenset[str], only: Collection[str] | None = None) -> Iterator[Page]:
         """One search per app for the rules, and one more for each further hundred of evaluators."""
         names = self._asked_for(evaluators)
         for app in self._plan.apps:
@@ -91,7 +107,7 @@ class Searcher:
                 chunk = frozenset(names[start : start + NAMES_A_QUERY])
                 if self._query(app, chunk, rules) is not None:
                     asked = True
-                    yield from self._searched(app, chunk, rules)
+                    yield from self._searched(app, chunk, rules, window)
             if not asked and only is None:
                 self._journal.partial(
                     "the rules ask Datadog for nothing: none is the server's, or no evaluator is known"
@@ -109,14 +125,21 @@ class Searcher:
             self._journal.note(f"{len(names) - len(shown)} evaluators were asked for whose names may not be shown")
         return names
 
-    def _searched(self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None) -> Iterator[Page]:
+    def _searched(
+        self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None, window: Window
+    ) -> Iterator[Page]:
         try:
-            yield from self._search(app, evaluators, only)
+            yield from self._search(app, evaluators, only, window)
         except SearchRefused as refused:
-            yield from self._rule_by_rule(app, evaluators, only, refused)
+            yield from self._rule_by_rule(app, evaluators, only, refused, window)
 
     def _rule_by_rule(
-        self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None, refused: SearchRefused
+        self,
+        app: str | None,
+        evaluators: frozenset[str],
+        only: Collection[str] | None,
+        refused: SearchRefused,
+        window: Window,
     ) -> Iterator[Page]:
         if refused.status not in QUERY_REFUSED or self._plan.scan_all:
             self._journal.partial(f"Datadog refused {refused.reason} (HTTP {refused.status})")
@@ -127,17 +150,19 @@ class Searcher:
         for rule in self._rules.rules:
             if rule.server and (only is None or rule.name in only):
                 try:
-                    yield from self._search(app, evaluators, {rule.name})
+                    yield from self._search(app, evaluators, {rule.name}, window)
                 except SearchRefused as answer:
                     self._journal.partial(f"Datadog refused the rule {rule.name!r} (HTTP {answer.status})")
 
-    def _search(self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None) -> Iterator[Page]:
+    def _search(
+        self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None, window: Window
+    ) -> Iterator[Page]:
         query = self._query(app, evaluators, only)
         if query is None:
             return
         shown = self._query(app, frozenset(filter(is_evaluator_name, evaluators)), only)
-        self._journal.queries.append(shown or "(evaluators whose names may not be shown)")
-        for page in self._source.search(query, self._plan.window):
+        self._journal.asked(shown or "(evaluators whose names may not be shown)")
+        for page in self._source.search(query, window):
             self._journal.pages += 1
             if page.timed_out:
                 self._journal.partial("Datadog answered meta.status timeout: a page holds only a part of its spans")
@@ -161,7 +186,7 @@ class Searcher:
         query = self._rules.search_query(ml_app=app, scope=self._plan.scope, evaluators=(), all_spans=True)
         if query is None:
             return None
-        self._journal.queries.append(query)
+        self._journal.asked(query)
         try:
             page = next(iter(self._source.search(query, window)), Page(items=()))
         except SearchRefused as refused:

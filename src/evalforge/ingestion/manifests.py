@@ -1,0 +1,95 @@
+"""Manifests: which failing spans are stored as they are, so that a later run need not even decode them.
+
+Per hour of the spans' own start there is one, of entries of 28 bytes: 8 that tell the trace, 8 the span, 12 its raw
+bytes, all keyed, so that a manifest tells nothing to who has not the hash key. A lost, corrupt or differently salted one is
+no manifest: its spans are read in full, as if they were new (facts: platform.md §1.3).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from evalforge.ports import Manifest
+
+ID_BYTES, CONTENT_BYTES = 8, 12
+SPAN_BYTES = 2 * ID_BYTES
+ENTRY_BYTES = SPAN_BYTES + CONTENT_BYTES
+HOUR_FORMAT = "%Y-%m-%dT%H"
+UNKNOWN_HOUR = "unknown"
+"""Of spans that do not say when they began."""
+PIPELINE_VERSION = "1"
+"""Part of the salt. Changes whenever the same span would be captured differently by other code than rules or policy."""
+
+
+class Manifests:
+    """The manifests of one run. `key` is secret and changes with everything that changes what a span becomes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.salt = hashlib.blake2b(b"salt", key=key, digest_size=CONTENT_BYTES).hexdigest()
+        self._hours: dict[str, dict[bytes, bytes]] = {}
+        self._traces: dict[bytes, bytes] = {}
+        self._changed: set[str] = set()
+
+    def content(self, raw: bytes) -> bytes:
+        """What tells these raw bytes from others."""
+        return hashlib.blake2b(raw, key=self._key, digest_size=CONTENT_BYTES).digest()
+
+    def load(self, manifests: Mapping[str, Manifest]) -> None:
+        """Take in what is stored; what cannot be used is left out."""
+        for hour, manifest in manifests.items():
+            entries = _unpacked(manifest.entries) if manifest.salt == self.salt else None
+            if entries is not None:
+                self._hours[hour] = entries
+                self._traces.update((content, span[:ID_BYTES]) for span, content in entries.items())
+
+    def trace_of(self, content: bytes) -> bytes | None:
+        """What tells the trace of a span with these bytes, if it is stored as it is; else None."""
+        return self._traces.get(content)
+
+    def note(self, hour: str, trace_id: str, span_id: str, content: bytes) -> None:
+        """A span was captured: from the next `changed` on its manifest has it, in place of an earlier version."""
+        entries = self._hours.setdefault(hour, {})
+        span = self._span(trace_id, span_id)
+        if entries.get(span) != content:
+            entries[span] = content
+            self._traces[content] = span[:ID_BYTES]
+            self._changed.add(hour)
+
+    def changed(self) -> list[Manifest]:
+        """The manifests that say something new since this was asked last."""
+        hours, self._changed = sorted(self._changed), set()
+        return [Manifest(hour=hour, salt=self.salt, entries=_packed(self._hours[hour])) for hour in hours]
+
+    def _span(self, trace_id: str, span_id: str) -> bytes:
+        return b"".join(
+            hashlib.blake2b(part.encode(), key=self._key, digest_size=ID_BYTES).digest() for part in (trace_id, span_id)
+        )
+
+
+def hour_of(start_ns: int | None) -> str:
+    """The name of the hour in which a span began."""
+    if start_ns is None:
+        return UNKNOWN_HOUR
+    try:
+        return datetime.fromtimestamp(start_ns / 1e9, UTC).strftime(HOUR_FORMAT)
+    except (OverflowError, ValueError, OSError):
+        return UNKNOWN_HOUR
+
+
+def hours_between(start: datetime, end: datetime) -> list[str]:
+    """The names of every hour of a window, and that of spans of no known hour."""
+    first, last = int(start.timestamp()) // 3600, int(end.timestamp()) // 3600
+    hours = (datetime.fromtimestamp(3600 * hour, UTC).strftime(HOUR_FORMAT) for hour in range(first, last + 1))
+    return [*hours, UNKNOWN_HOUR]
+
+
+def _packed(entries: Mapping[bytes, bytes]) -> bytes:
+    return b"".join(span + entries[span] for span in sorted(entries))
+
+
+def _unpacked(packed: bytes) -> dict[bytes, bytes] | None:
+    if len(packed) % ENTRY_BYTES:
+        return None
+    positions: Iterable[int] = range(0, len(packed), ENTRY_BYTES)
+    return {packed[start : start + SPAN_BYTES]: packed[start + SPAN_BYTES : start + ENTRY_BYTES] for start in positions}
