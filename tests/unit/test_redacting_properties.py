@@ -296,7 +296,7 @@ def test_an_engine_that_fails_at_random_lets_nothing_through_and_costs_no_captur
     first, second, third = ones
     attributes = {
         "input": {"value": nested(first.said, 2), "messages": [{"role": "user", "content": second.said}]},
-        "output": {"value": pieces(third.said, 90)},
+        "output": {"value": pieces(third.said, 12)},
         "metadata": {second.said: [third.said], "n": 4111111111111111},
         "tags": [f"note:{first.said}", first.said],
         "evaluation": {second.said: {"assessment": "fail", "reasoning": third.said}},
