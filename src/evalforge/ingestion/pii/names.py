@@ -5,6 +5,7 @@ How names are compared is for `name_words`. Other spans of the trace know of the
 that a name that only the root tells is found in what failed below it, whenever either is read.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit
 from evalforge.ingestion.pii.words import NO_NAMES
 
+HIDING = re.compile(r"[\\%&\x00-\x08\x1b]")
 MOST_VALUES = 64
 """Items of one list of names that are read."""
 
@@ -70,10 +72,13 @@ class Names:
             for value, what in self._values.items()
             for place in whole_words(lowered, value)
         ]
-        plain = text.isascii() and self.sizes and min(self.sizes) > 0
-        if self._types and not (plain and not any(probe in lowered for probe in self._probes)):
+        if self._types and (self._hides(text) or any(probe in lowered for probe in self._probes)):
             hits += find_names(text, self)
         return hits
+
+    def _hides(self, text: str) -> bool:
+        """Whether a name may be in the text without standing there as it is compared."""
+        return min(self.sizes) <= 0 or not text.isascii() or HIDING.search(text) is not None
 
     def keyed(self, placeholders: Placeholders) -> tuple[str, ...]:
         """The names as other spans of the trace may know them: type, size and hash of each."""
