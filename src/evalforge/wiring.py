@@ -22,11 +22,10 @@ from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
 from evalforge.ingestion.pii.hashing import LONGEST_ID
-from evalforge.ingestion.pii.policy import POLICY_VERSION, policy_version
+from evalforge.ingestion.pii.policy import NAMES_VERSION, POLICY_VERSION, policy_version
 from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.text.lazy import LazyTextEngine
 from evalforge.ingestion.pii.text.name_model import NameModel, check_installed
-from evalforge.ingestion.pii.text.people import NAMES_VERSION, PeopleScanner
 from evalforge.ingestion.pii.verification import (
     LeakFound,
     Verifier,
@@ -347,6 +346,8 @@ def _scanner(settings: Settings, custom: CustomRules) -> TextScanner:
     rules = LazyTextEngine(custom.recognizers)
     if settings.ner == "off":
         return rules
+    from evalforge.ingestion.pii.text.people import PeopleScanner  # commands that read no text do without RE2
+
     check_installed()
     return PeopleScanner(rules, NameModel().people)
 

@@ -95,7 +95,7 @@ def _add_named(made: Traffic, rng: Random) -> None:
         name = full_name(rng) if key in ("user_name", "tag", "in JSON") else word(rng) + digits(rng, 3)
         text = f"{BEFORE} {name} {AFTER}"
         made.captured.append(Canary(f"told by {key}", name, text, needles_of(name)))
-        _add_trace(made, [_united(tell(name), PLACES[place](text))])
+        _add_trace(made, [united(tell(name), PLACES[place](text))])
 
 
 def _add_left_out(made: Traffic, source: Iterator[Canary]) -> None:
@@ -164,6 +164,7 @@ def _event(attributes: Attributes, **ids: str) -> Attributes:
     return {"name": "answer", "duration": 83_000_000, "metrics": {}, **own, **ids, "tags": tags, "meta": meta}
 
 
-def _united(one: Attributes, other: Attributes) -> Attributes:
+def united(one: Attributes, other: Attributes) -> Attributes:
+    """Both, with the members of objects that are in both."""
     both = {key: {**one[key], **other[key]} for key in one.keys() & other.keys()}
     return {**one, **other, **both}

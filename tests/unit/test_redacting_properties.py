@@ -19,7 +19,7 @@ from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.storage.sqlite import SqliteStore
 from helpers.bytes_search import ByteSearch
 from helpers.canaries import AFTER, KINDS, Canary, Random, canaries
-from helpers.carriers import FORMS, PLACES, nested
+from helpers.carriers import FORMS, PLACES, nested, pieces
 from helpers.clocks import FakeClock
 from helpers.engines import engine
 from helpers.exported import failed
@@ -213,11 +213,11 @@ def test_a_text_in_pieces_hides_nothing_wherever_it_is_cut(one: Canary, cuts: li
     edges = [0, *sorted({cut for cut in cuts if cut < len(one.said)}), len(one.said)]
     texts = [one.said[start:end] for start, end in pairwise(edges)]
     assume(len(texts) > 1 and max(map(len, texts)) <= 200)
-    pieces: list[Any] = texts
+    stream: list[Any] = texts
     if form != "list":
-        pieces = [{"delta": text} if form == "deltas" else {"choices": [{"text": text}]} for text in texts]
+        stream = [{"delta": text} if form == "deltas" else {"choices": [{"text": text}]} for text in texts]
     whole = {"a": "".join(texts)}
-    assert left_of([one], {"output": {"value": pieces}}) == left_of([one], {"metadata": whole}) == set()
+    assert left_of([one], {"output": {"value": stream}}) == left_of([one], {"metadata": whole}) == set()
 
 
 GLUE = "_+-.:/\\%&[=,'!~#$*^@"
@@ -296,7 +296,7 @@ def test_an_engine_that_fails_at_random_lets_nothing_through_and_costs_no_captur
     first, second, third = ones
     attributes = {
         "input": {"value": nested(first.said, 2), "messages": [{"role": "user", "content": second.said}]},
-        "output": {"value": [third.said[:9], third.said[9:]]},
+        "output": {"value": pieces(third.said, 12)},
         "metadata": {second.said: [third.said], "n": 4111111111111111},
         "tags": [f"note:{first.said}", first.said],
         "evaluation": {second.said: {"assessment": "fail", "reasoning": third.said}},

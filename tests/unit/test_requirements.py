@@ -7,6 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKED = ("run", "gcp", "ner", "dev")
+ALONE = ("bench",)
+"""Installed into an environment of its own."""
 PINNED = re.compile(r"^([A-Za-z0-9_.-]+==[^\s;\\]+)(.*(?:\n    .*)*)", re.MULTILINE)
 FROM_AN_INDEX = re.compile(r"pip install (?:-\S+ )*['\"]?evalforge|evalforge\[")
 """Another project has this name on the public index."""
@@ -17,7 +19,7 @@ def locked(name: str) -> dict[str, str]:
     return dict(PINNED.findall((ROOT / "requirements" / f"{name}.txt").read_text()))
 
 
-@pytest.mark.parametrize("name", LOCKED)
+@pytest.mark.parametrize("name", LOCKED + ALONE)
 def test_every_package_is_pinned_with_hashes_and_no_file_names_a_host(name: str) -> None:
     assert locked(name)
     assert [pin for pin, rest in locked(name).items() if "--hash=sha256:" not in rest] == []

@@ -210,9 +210,11 @@ def test_an_answer_of_re2_without_the_pattern_that_always_fits_means_withhold(an
 
 
 def test_a_gate_tells_nothing_found_from_giving_up() -> None:
-    gate = Gate([b"a", b"b"])
+    gate = Gate([("", b"a"), ("digits", b"b"), ("token", b"c")])
     assert gate.ranks(b"") == []
-    assert gate.ranks(b"xbxa") == [0, 1]
+    assert gate.ranks(b"xbxa") == [0]
+    assert gate.ranks(b"xbxa 1 2 3 4 5 6") == [0, 1]
+    assert gate.ranks(b"c" * 12 + b"a123456b") == [0, 1, 2]
 
 
 def test_nothing_of_the_engine_is_imported_before_the_first_text() -> None:

@@ -65,7 +65,13 @@ def _show(settings: Any, in_force: Any, custom: Any) -> None:
             "recognizers": [_recognizer(one) for one in custom.recognizers],
             "allow_keys": sorted(custom.keys.allowed),
         }
-        told = {"rules": shown, "queries": queries, "digest": in_force.digest, **added, "policy": custom.policy}
+        told = {
+            "rules": shown,
+            "queries": queries,
+            "digest": in_force.digest,
+            **added,
+            "policy": wiring.policy_in_force(settings),
+        }
         terminal.print_json(told)
         return
     screen = terminal.console()

@@ -30,7 +30,7 @@ MAX_NAME_CHARS = 100
 NAME = re.compile(r"[A-Za-z0-9_.-]+\Z", re.ASCII)
 RESERVED = frozenset({"WITHHELD", "TRUNCATED", "DROPPED", "HASHED", "BLOB", "UNSCANNED", "UNSCANNABLE", "CANARY"})
 """Types that have a meaning of their own in captures and findings."""
-MEANING = ("name", "type", "pattern", "gate", "check", "context", "after")
+MEANING = ("name", "type", "pattern", "gate", "needs", "check", "context", "after")
 """The fields of a recognizer that change what is found; its examples do not."""
 
 
@@ -118,7 +118,7 @@ def _check_together(tables: Tables, rules: "list[Recognizer]") -> None:
     from evalforge.ingestion.pii.text.hits import Unscannable
     from evalforge.ingestion.pii.text.recognizers import built_in
 
-    gate = Gate([rule.gate for rule in (*built_in(), *rules)])
+    gate = Gate([(rule.needs, rule.gate) for rule in (*built_in(), *rules)])
     for index, rule in enumerate(rules):
         try:
             for example in (*rule.positive, *rule.negative):

@@ -84,7 +84,8 @@ class Sanitizer:
         self.key_id = self._pseudonyms.other(b"", "key-id")[:KEY_ID_CHARACTERS]
         self._quality_evaluators = tuple(quality_evaluators)
         self._site = datadog_site
-        self._scanner = None if scanner is None else Remembering(scanner)
+        self._reader = None if scanner is None else Remembering(scanner, custom.keys)
+        self._rereader = Remembering(NothingMore(), custom.keys)
         self._keys = custom.keys
         self.policy = POLICY_VERSION if scanner is None else policy_version(*scanner_parts, *custom.parts)
 
@@ -112,7 +113,7 @@ class Sanitizer:
 
         What is `stored` with the same names needs no second look. Raises SanitizationFailed.
         """
-        if self._scanner is None or not is_to_be_renamed(capture, stored):
+        if self._reader is None or not is_to_be_renamed(capture, stored):
             return capture
         return _closed(
             lambda: renamed(capture, stored, lambda: self._renaming_walk(capture.trace_id, capture.known_names))
@@ -179,10 +180,10 @@ class Sanitizer:
 
     def _walk(self, span: Span, explain: list[dict[str, str]] | None = None) -> Walk:
         """The walk over a span, before it was begun."""
-        if self._scanner is None:
+        if self._reader is None:
             return Walk(self._pseudonyms, explain)
         trace = span.trace_id.encode() if span.trace_id is not None else _canonical(span)
-        redactor = Redactor(self._scanner, self._placeholders(trace), Names(self._keys))
+        redactor = Redactor(self._reader, self._placeholders(trace), Names(self._keys))
         return RedactingWalk(self._pseudonyms, redactor, explain)
 
     def _renaming_walk(
@@ -190,7 +191,7 @@ class Sanitizer:
     ) -> RedactingWalk:
         """A walk over what is sanitised already, which finds these names of a trace and nothing else."""
         placeholders = self._placeholders(trace_id.encode())
-        redactor = Redactor(NothingMore(), placeholders, KeyedNames(names, placeholders, self._keys))
+        redactor = Redactor(self._rereader, placeholders, KeyedNames(names, placeholders, self._keys))
         return RedactingWalk(self._pseudonyms, redactor, explain)
 
     def _placeholders(self, trace: bytes) -> Placeholders:
@@ -234,7 +235,7 @@ class Sanitizer:
             redaction=walk.counts,
             attributes=attributes,
         )
-        if self._scanner is None:
+        if self._reader is None:
             return captured
         content = self.pseudonym(msgspec.json.encode(captured), "span content")
         return msgspec.structs.replace(captured, content_hash=content[:CONTENT_CHARACTERS])

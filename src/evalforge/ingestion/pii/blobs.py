@@ -19,13 +19,15 @@ LONGEST_OPAQUE = 120
 SHORTEST_HEX = 20
 
 DATA_URL = re.compile(r"data:[\w.+/-]{0,100}(?:;[\w=.+-]{1,60}){0,5},[A-Za-z0-9+/=_%.~!*'()-]{8,}", re.IGNORECASE)
-RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{SHORTEST_RUN},}}={{0,2}}")
+RUN = re.compile(rf"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{SHORTEST_RUN},}}+={{0,2}}")
 HEX = re.compile(r"(?:[0-9a-fA-F]{2})+\Z")
 URL_SAFE = str.maketrans("-_", "+/")
 
 
 def find_blobs(text: str) -> list[Hit]:
     """Every run of the text that is an encoding of something, with itself as canonical value."""
+    if len(text) < SHORTEST_RUN:
+        return []
     spans = [found.span() for found in RUN.finditer(text) if _is_blob(found[0])]
     if "data:" in text or "DATA:" in text:
         spans += [found.span() for found in DATA_URL.finditer(text)]

@@ -23,6 +23,11 @@ class Told(NamedTuple):
     below: str
 
 
+MOST_SPACES = 9
+"""Of a key: with more it is a sentence."""
+NO_KEY, NOTHING_TOLD = KeyFate(Fate.PLAIN, "", ""), Told("", "key ", "")
+
+
 class Keys:
     """What becomes of the values under keys where texts are read. `allowed` are normal forms."""
 
@@ -34,11 +39,15 @@ class Keys:
         self.read_tag = TagReader(self.fate_of)
 
     def fate_of(self, parent: str, key: str) -> KeyFate:
-        """As `redacting_fate_of`; and Fate.KEEP, by the name that was allowed."""
+        """As `redacting_fate_of`; and Fate.KEEP, by the name that was allowed. A sentence is no key."""
+        if key.count(" ") > MOST_SPACES:
+            return NO_KEY
         return self._cached(parent, key) if len(key) <= LONGEST_KEY else self._fate(parent, key)
 
     def told_by(self, parent: str, key: str) -> Told:
         """What the key says of its value."""
+        if key.count(" ") > MOST_SPACES:
+            return NOTHING_TOLD
         return self._cached_told(parent, key if len(key) <= LONGEST_KEY else key[-LONGEST_KEY:])
 
     def _fate(self, parent: str, key: str) -> KeyFate:

@@ -6,13 +6,16 @@ An id or an address is looked for as its words in a row, and a number by its dig
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from evalforge.ingestion.pii.key_types import BIRTH, EMAIL, NUMBER, PERSON, PHONE, USER_ID, USERNAME
 from evalforge.ingestion.pii.spelling import WORD, word_form, words_in
 from evalforge.ingestion.pii.text.canonical import canonical
 from evalforge.ingestion.pii.text.hits import Hit
 from evalforge.ingestion.pii.words import COMMON_NAMES, NO_NAMES, SHORT_WORDS
+
+if TYPE_CHECKING:
+    from evalforge.ingestion.pii.text.view import View
 
 DIGITS = 0
 """The size of a name that is compared by its digits."""
@@ -26,8 +29,6 @@ SHORTEST_VALUE = 5
 """Characters of anything but a name, which is more likely to be a word or a number of the text's own."""
 
 NUMBER_RUN = re.compile(r"(?<![^\W_])\+?\(?\d(?:[ ().\-/\u2010-\u2015\u00a0]{0,3}\d){6,19}(?![^\W_])")
-ESCAPE = re.compile(r"\\[nrtbf\"'/\\]|%[0-9A-Fa-f]{2}")
-"""Written out in a text, where its letters are no part of the next word."""
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 """Scripts that put no space between words, or glue endings to names: Thai, Lao, Burmese, Japanese, Chinese, Korean."""
 
@@ -53,6 +54,7 @@ def names_of(kind: str, value: str) -> Iterator[tuple[str, Name]]:
     """(entity type, name) of everything to look for because a key of this type has this value."""
     if len(value) > LONGEST_NAME:
         return
+    value = _folded(value).text
     digits = "".join(filter(str.isdecimal, value))
     if kind == PERSON or (kind in (USERNAME, USER_ID) and not digits and not _is_one_word(kind, value)):
         yield from ((PERSON, name) for name in _words_of(value))
@@ -65,9 +67,24 @@ def names_of(kind: str, value: str) -> Iterator[tuple[str, Name]]:
 
 
 def find_names(text: str, known: Known) -> list[Hit]:
-    """Where the text has any of the names."""
-    if "\\" in text or "%" in text:
-        text = ESCAPE.sub(lambda found: " " * len(found[0]), text)
+    """Where the text has any of the names, also where it hides them from a plain search. Raises Unscannable."""
+    view = _folded(text)
+    return [_of_the_original(hit, view) for hit in _found(view.text, known)]
+
+
+def _folded(text: str) -> "View":
+    """The text as a reader would take it."""
+    from evalforge.ingestion.pii.text.folding import fold  # commands that read no text do without RE2
+
+    return fold(text)
+
+
+def _of_the_original(hit: Hit, view: "View") -> Hit:
+    start, end = view.original(hit.start, hit.end)
+    return hit._replace(start=start, end=end)
+
+
+def _found(text: str, known: Known) -> list[Hit]:
     hits = list(_numbers(text, known)) if DIGITS in known.sizes else []
     if any(size < 0 for size in known.sizes):
         hits += _unspaced(text, known)

@@ -5,6 +5,7 @@ How names are compared is for `name_words`. Other spans of the trace know of the
 that a name that only the root tells is found in what failed below it, whenever either is read.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit
 from evalforge.ingestion.pii.words import NO_NAMES
 
+HIDING = re.compile(r"[\\%&\x00-\x08\x1b]")
 MOST_VALUES = 64
 """Items of one list of names that are read."""
 
@@ -42,6 +44,7 @@ class Names:
         self._types: dict[Name, str] = {}
         self._values: dict[str, Hit] = {}
         self._probes: tuple[str, ...] = ()
+        self._spaced = False
         self.sizes: frozenset[int] = frozenset()
 
     def learn(self, value: Any, parse: Parse) -> None:
@@ -54,6 +57,7 @@ class Names:
         kept = sorted(self._types)[:MAX_NAMES]
         self._types = {name: self._types[name] for name in kept}
         self.sizes = frozenset(name.size for name in kept)
+        self._spaced = bool(kept) and min(self.sizes) > 0
         self._probes = tuple({max(name.text.split(), key=len) for name in kept if name.size > 0})
 
     def type_of(self, name: Name) -> str | None:
@@ -65,19 +69,24 @@ class Names:
         if not self._types and not self._values:
             return []
         lowered = _lower(text)
-        hits = [
-            Hit(*place, what.type, what.canonical, RULE)
-            for value, what in self._values.items()
-            for place in whole_words(lowered, value)
-        ]
-        plain = text.isascii() and self.sizes and min(self.sizes) > 0
-        if self._types and not (plain and not any(probe in lowered for probe in self._probes)):
+        hits: list[Hit] = []
+        for value, what in self._values.items():
+            if value in lowered:
+                hits += [Hit(*place, what.type, what.canonical, RULE) for place in whole_words(lowered, value)]
+        if self._types and (self._may_be_in(lowered) or self._hides(text)):
             hits += find_names(text, self)
         return hits
+
+    def _hides(self, text: str) -> bool:
+        """Whether a name may be in the text without standing there as it is compared."""
+        return not (self._spaced and text.isascii()) or HIDING.search(text) is not None
 
     def keyed(self, placeholders: Placeholders) -> tuple[str, ...]:
         """The names as other spans of the trace may know them: type, size and hash of each."""
         return united_names(f"{kind}/{name.size}/{placeholders.hash_of(*name)}" for name, kind in self._types.items())
+
+    def _may_be_in(self, lowered: str) -> bool:
+        return any(map(lowered.__contains__, self._probes))
 
     def _add(self, kind: str, value: str) -> None:
         if _lower(value) in NO_NAMES:

@@ -14,6 +14,8 @@ ALWAYS = (
     "who somebody is by description: an employer, a town, a job, an age, a date that no word calls a birthday",
     "numbers that no format, check digit or word beside them gives away, such as the national ids of many countries",
     "what is spelt backwards, spaced out or put in words, and what hides it on purpose beyond the usual encodings",
+    "what is cut over pieces of a stream of which one has more than 200 characters, and an encoded text of a few "
+    "characters (under 14 of Base64, under 20 of hex), which is taken for an id",
     "what pictures, recordings and files show that a text links to (those inside a span are replaced whole)",
 )
 

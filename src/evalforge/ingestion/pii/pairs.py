@@ -21,7 +21,9 @@ Scan = Callable[[str, str], Sequence[Hit]]
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s\"'<>`{}|\\^]{1,8000}")
 QUERY_STARTS = re.compile(r"[?#;]")
-FORM = re.compile(r"[^\s=&?]{1,100}=[^\s&]*(?:&[^\s=&]{1,100}=[^\s&]*)*\Z")
+FORM = re.compile(
+    r"[^\s=&?]{1,100}=(?!(?:None|True|False|null|true|false|[^&]*[,;)])\Z)[^\s&]*(?:&[^\s=&]{1,100}=[^\s&]*)*\Z"
+)
 PAIR = re.compile(r"([^=&;?#]{1,200})=([^&;#]*)")
 
 SEPARATOR = re.compile(r"[=:]")
@@ -116,7 +118,8 @@ def _value(text: str, position: int, kind: str) -> tuple[int, int] | None:
     quoted = QUOTED.match(text, position)
     if quoted:
         group = 1 if quoted[1] is not None else 2
-        return None if REFERENCE.match(quoted[group]) else quoted.span(group)
+        said = any(map(str.isalnum, quoted[group]))
+        return quoted.span(group) if said and not REFERENCE.match(quoted[group]) else None
     bare = BARE.match(text, position)
     if bare is None or kind not in BARE_KINDS or REFERENCE.match(bare[2]):
         return None

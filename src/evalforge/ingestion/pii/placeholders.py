@@ -7,7 +7,7 @@ two traces cannot be linked by them.
 
 import hmac
 import re
-from functools import lru_cache
+from typing import Any
 
 from evalforge.ingestion.pii.spelling import words_in
 from evalforge.ingestion.pii.text.hits import Hit
@@ -29,8 +29,8 @@ class Placeholders:
 
     def __init__(self, key: bytes) -> None:
         self._keyed = hmac.new(key, digestmod="sha256")
-        self._digest = lru_cache(REMEMBERED)(self._made)
-        self._hash = lru_cache(REMEMBERED)(self._hashed)
+        self._known: dict[tuple[str, str], str] = {}
+        self._hashes: dict[tuple[int, str], str] = {}
 
     def of(self, hit: Hit) -> str:
         """The placeholder of what was found; for a blob with the characters that it had.
@@ -44,14 +44,26 @@ class Placeholders:
 
     def hash_of(self, size: int, text: str) -> str:
         """What the trace's other spans know a name by, whose size and text these are."""
-        return self._hash(size, text)
+        known = self._hashes.get((size, text))
+        if known is None:
+            known = NAME_PREFIX + self._keyed_hash(b"\0name\0" + str(size).encode(), text)[:NAME_DIGITS]
+            _remember(self._hashes, (size, text), known)
+        return known
 
-    def _hashed(self, size: int, text: str) -> str:
-        keyed = self._keyed.copy()
-        keyed.update(b"\0name\0" + str(size).encode() + b"\0" + text.encode("utf-8", "surrogatepass"))
-        return NAME_PREFIX + keyed.hexdigest()[:NAME_DIGITS]
+    def _digest(self, kind: str, canonical: str) -> str:
+        known = self._known.get((kind, canonical))
+        if known is None:
+            known = self._keyed_hash(kind.encode(), canonical)[:DIGITS]
+            _remember(self._known, (kind, canonical), known)
+        return known
 
-    def _made(self, kind: str, canonical: str) -> str:
+    def _keyed_hash(self, what: bytes, text: str) -> str:
         keyed = self._keyed.copy()
-        keyed.update(kind.encode() + b"\0" + canonical.encode("utf-8", "surrogatepass"))
-        return keyed.hexdigest()[:DIGITS]
+        keyed.update(what + b"\0" + text.encode("utf-8", "surrogatepass"))
+        return keyed.hexdigest()
+
+
+def _remember(known: dict[Any, str], what: Any, digits: str) -> None:
+    """A dictionary, as a cache of bound methods would keep each trace's alive until the collector comes for it."""
+    if len(known) < REMEMBERED:
+        known[what] = digits

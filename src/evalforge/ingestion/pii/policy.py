@@ -16,6 +16,8 @@ from evalforge.ingestion.pii.words import words
 POLICY_VERSION = "withhold-2"
 REDACTING_POLICY_VERSION = "redact-1"
 """One of them is stored with each capture. Each changes whenever the same span would come out differently."""
+NAMES_VERSION = "ner-1"
+"""Part of the version where names are looked for with a model. It changes with the model and what stands beside it."""
 
 
 def policy_version(*parts: str) -> str:

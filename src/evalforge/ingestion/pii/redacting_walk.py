@@ -53,7 +53,6 @@ class RedactingWalk(Walk):
         self._redactor = redactor
         self.judge = redactor.keys.fate_of
         self.read_tag = redactor.keys.read_tag
-        self._kept = Node(check=self._identifier, each=True)
         self._replaced: dict[Act, int] = {}
         self._nesting = 0
         self._parsed: dict[str, tuple[Any, bool] | None] = {}
@@ -113,7 +112,7 @@ class RedactingWalk(Walk):
     def _unknown(self, key: str, child: Any, parent: str, path: Path, out: dict[str, Any]) -> Place | None:
         fate, kind, below = self.judge(parent, key)
         if fate is Fate.KEEP:
-            return self._unknown_name(key, path, out), below, self._kept
+            return self._unknown_name(key, path, out), below, self._kept()
         if fate is not Fate.REPLACE:
             return super()._unknown(key, child, parent, path, out)
         name = self._unknown_name(key, path, out)
@@ -122,6 +121,10 @@ class RedactingWalk(Walk):
         self._left -= len(name) + 4
         out[name] = self._under_known_key(child, fate, kind, (path, name))
         return None
+
+    def _kept(self) -> Node:
+        """The place under an allowed key."""
+        return Node(check=self._identifier, each=True)
 
     def _identifier(self, value: Any) -> Any:
         """A value under an allowed key that may stay unread; what the span's own fields call somebody is read."""
@@ -132,7 +135,7 @@ class RedactingWalk(Walk):
         if type(value) is str and PSEUDONYM.match(value) and fate in (Fate.HASH_USER, Fate.HASH_SESSION):
             return self._hashed_before(value, fate)
         if fate is Fate.KEEP:
-            return self.any(value, path, self._kept)
+            return self.any(value, path, self._kept())
         if fate is not Fate.REPLACE:
             return super()._under_known_key(value, fate, name, path)
         if value is None or value is True or value is False or value == "":
@@ -161,6 +164,8 @@ class RedactingWalk(Walk):
     def _key(self, key: str, path: Path) -> str:
         """A key, redacted and cut."""
         found = self._redacted(key, "")
+        if not found.acts and len(found.text) <= MAX_KEY:
+            return found.text
         self._account(found, path)
         return cut(found.text, MAX_KEY)
 

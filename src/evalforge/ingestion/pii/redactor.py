@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from evalforge.ingestion.pii.blobs import find_blobs
 from evalforge.ingestion.pii.caps import cut
+from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
 from evalforge.ingestion.pii.names import KeyedNames, Names, Parse
 from evalforge.ingestion.pii.pairs import find_pairs, outside_kept
 from evalforge.ingestion.pii.placeholders import MARK, Placeholders
@@ -18,7 +19,8 @@ from evalforge.ingestion.pii.shapes import withheld_mark
 from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable, joined
 
 WITHHELD, TRUNCATED = "WITHHELD", "TRUNCATED"
-REMEMBERED, SHORT_TEXT = 8192, 64
+REMEMBERED = ((64, 8192), (4_096, 256))
+"""Characters up to which what is in a text is remembered, and of how many texts: a few megabytes at most."""
 
 
 class Act(NamedTuple):
@@ -36,25 +38,41 @@ class Redacted(NamedTuple):
 
 
 class Remembering:
-    """A scanner that remembers what it said of short texts: keys, tags and labels come again with every span."""
+    """Reads texts by a scanner, by their structure and by what keys say, and remembers what it said of the last ones.
 
-    def __init__(self, scanner: TextScanner) -> None:
-        self._scanner = scanner
-        self._remembered = lru_cache(REMEMBERED)(self._scan)
+    Keys, tags and labels come again with every span, prompts with every call of a model, and each call of a
+    conversation repeats the ones before it. Raises Unscannable, or whatever the scanner raises.
+    """
 
-    def scan(self, text: str, *, key: str = "") -> Sequence[Hit]:
-        """As of the scanner."""
-        return self._remembered(text, key) if len(text) <= SHORT_TEXT else self._scan(text, key)
+    def __init__(self, scanner: TextScanner, keys: Keys = BUILT_IN_KEYS) -> None:
+        self._scanner, self._keys = scanner, keys
+        self._remembered = [(longest, lru_cache(many)(self._found)) for longest, many in REMEMBERED]
 
-    def _scan(self, text: str, key: str) -> tuple[Hit, ...]:
-        return tuple(self._scanner.scan(text, key=key))
+    def found(self, text: str, key: str = "") -> Sequence[Hit]:
+        """What the scanner, the keys in the text and its encodings tell, in any order."""
+        size = len(text)
+        for longest, found in self._remembered:
+            if size <= longest:
+                return found(text, key)
+        return self._found(text, key)
+
+    def scanned(self, text: str, key: str = "") -> Sequence[Hit]:
+        """What the scanner says, if it makes sense."""
+        hits = self._scanner.scan(text, key=key)
+        if hits and any(not 0 <= hit.start < hit.end <= len(text) for hit in hits):
+            raise Unscannable("the scanner found something outside of the text")
+        return hits
+
+    def _found(self, text: str, key: str) -> tuple[Hit, ...]:
+        hits = [*self.scanned(text, key), *find_pairs(text, self.scanned, self._keys), *find_blobs(text)]
+        return tuple(outside_kept(text, hits, self._keys)) if hits else ()
 
 
 class Redactor:
     """Redacts the texts of one trace, under its own placeholders, with the names that are known of it."""
 
-    def __init__(self, scanner: TextScanner, placeholders: Placeholders, names: Names | KeyedNames) -> None:
-        self._scanner, self._placeholders, self._names = scanner, placeholders, names
+    def __init__(self, reader: Remembering, placeholders: Placeholders, names: Names | KeyedNames) -> None:
+        self._reader, self._placeholders, self._names = reader, placeholders, names
         self.keys = names.keys
 
     def learn(self, value: Any, parse: Parse) -> tuple[str, ...]:
@@ -94,25 +112,13 @@ class Redactor:
             return [Hit(0, len(text), WITHHELD, "")]
 
     def _found(self, text: str, key: str) -> list[Hit]:
-        hits = list(self._scanned(text, key))
-        hits += find_pairs(text, self._scanned, self.keys)
-        hits += find_blobs(text)
-        if hits:
-            hits = outside_kept(text, hits, self.keys)
-        hits += self._names.find(text)
+        hits = [*self._reader.found(text, key), *self._names.find(text)]
         return joined(_outside_marks(text, hits)) if hits else hits
-
-    def _scanned(self, text: str, key: str = "") -> Sequence[Hit]:
-        """What the scanner says, if it makes sense. Raises Unscannable, or whatever the scanner raises."""
-        hits = self._scanner.scan(text, key=key)
-        if any(not 0 <= hit.start < hit.end <= len(text) for hit in hits):
-            raise Unscannable("the scanner found something outside of the text")
-        return hits
 
     def _whole_hit(self, text: str) -> Hit | None:
         """What the scanner calls this value, if it is one thing to it."""
         try:
-            hits = self._scanned(text)
+            hits = self._reader.scanned(text)
         except Exception:  # noqa: BLE001 - the value is replaced as one anyhow
             return None
         stripped = text.strip()

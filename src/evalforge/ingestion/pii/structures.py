@@ -36,7 +36,7 @@ def parse_json(text: str) -> tuple[Any, bool] | None:
 
 def dump_json(value: Any) -> str:
     """The value as compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT.encode(value)
 
 
 def _integer(digits: str) -> int | float:
@@ -50,5 +50,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STRICT = json.JSONDecoder(strict=False, parse_int=_integer, object_pairs_hook=_once)
 _LENIENT = json.JSONDecoder(strict=False, parse_int=_integer)

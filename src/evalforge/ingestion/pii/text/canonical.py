@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 AT = re.compile(r"(?i)\s*(?:[\[({<]\s?at\s?[\])}>]|\sat\s)\s*")
 DOT = re.compile(r"(?i)\s*(?:[\[({<]\s?dot\s?[\])}>]|\sdot\s)\s*")
-EXTENSION = re.compile(r"(?i)\s?(?:x|ext\.?)\s?\d+$")
+EXTENSION = re.compile(r"(?i)\s?(?:x|ext\.?)\s?\d+\Z")
 NORTH_AMERICAN = re.compile(r"[2-9]\d\d[2-9]\d{6}")
 COMPACT = frozenset({"IBAN", "CREDIT_CARD", "US_SSN", "NATIONAL_ID"})
 

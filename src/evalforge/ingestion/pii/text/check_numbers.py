@@ -22,7 +22,7 @@ CARDS = re.compile(
     r"|(?:3[47]\d\d|2131|1800)\d{11}"
     r"|(?:30[0-5]\d|309\d|3[689]\d\d)(?:\d{10}|\d{12}|\d{15})"
     r"|(?:6011|64[4-9]\d|65\d\d|6[02]\d\d|8[12]\d\d|508\d)\d{12,15}"
-    r"|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}"
+    r"|(?:5018|5019|5020|5038|5893|6304|6759|676[1-3])\d{8,15}"
 )
 """First digits and lengths of card numbers, by the networks' published ranges (ISO/IEC 7812)."""
 GROUPS = re.compile(r"\d+")
@@ -30,9 +30,11 @@ ID_KEY = re.compile(
     rb"(?:(?i:(?:^|[^a-z])(?:ids?|uid|uuid|guid|sku|order|invoice|ean|isbn|upc|asin|run|job|build|commit|tick|epoch|next|nonce"
     rb"|offset|size|bytes|length|count|seq|sequence|version|timestamp|ts|start|end|duration|checksum|hash|digest|seed|port|pid"
     rb"|row|line|between|and|limit|trace|span|parent)|[_.-](?:ids?|at|ns|ms))|[a-z]Ids?)"
-    rb"[\"'\]]{0,2}\s{0,2}(?:[:=#]|==|is)?\s{0,2}[\"'#\[(]?$"
+    rb"[\"'\]]{0,2}[ \t]{0,2}(?:[:=#]|==|is)?[ \t]{0,2}[\"'#\[(]?\Z"
 )
-"""A word before a number that says that it counts or names a thing."""
+"""A word before a number, on its line, that says that it counts or names a thing."""
+HEX_GOES_ON = re.compile(rb"[0-9A-Fa-f]{2}|[A-Fa-f][0-9A-Za-z]")
+"""Behind digits without separators: they are part of a longer name."""
 INSIDE_A_NUMBER = re.compile(rb"\d[ .]\Z|/\Z")
 """Before a group of digits that goes on from others: a constant in a table, a path."""
 DATE = re.compile(
@@ -74,7 +76,8 @@ def card(candidate: Candidate) -> Spans:
     """Whole groups of digits that make a card number: one after the other, as many as there are in the run."""
     text = candidate.text
     if text.isdigit():
-        return candidate.whole if _is_card(text) and not under_an_id(candidate) else ()
+        in_hex = HEX_GOES_ON.match(candidate.data, candidate.end) is not None
+        return candidate.whole if _is_card(text) and not in_hex and not under_an_id(candidate) else ()
     groups = [group.span() for group in GROUPS.finditer(text)]
     found, first = [], 0
     while first < len(groups):
@@ -93,18 +96,22 @@ def _is_fraction(text: str, start: int) -> bool:
 
 
 def _last_group_of_a_card(text: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    """The group with which a card number from group `first` on ends. Groups of a card have two to eight digits."""
+    """The group with which the longest card number from group `first` on ends; None if there is none.
+
+    Groups of a card have two to eight digits, or one behind three of four.
+    """
     digits, longest = "", groups[first][1] - groups[first][0]
     if longest == 1 or longest > 8:
         return first if _is_card(text[slice(*groups[first])]) else None
+    found = None
     for last in range(first, min(first + 6, len(groups))):
         start, end = groups[last]
-        if not 1 < end - start <= 8:
-            return None
+        if not 1 < end - start <= 8 and not (end - start == 1 and len(digits) == 12 and last == first + 3):
+            break
         digits += text[start:end]
         if _is_card(digits):
-            return last
-    return None
+            found = last
+    return found
 
 
 def luhn(candidate: Candidate) -> Spans:
@@ -146,7 +153,9 @@ def ssn(candidate: Candidate) -> Spans:
     """Social Security Administration: no area 000 or 666, no group 00, no serial 0000; areas from 900 are ITINs."""
     digits = digits_of(candidate.text)
     area, group, serial = digits[:3], digits[3:5], digits[5:]
-    if area in ("000", "666") or group == "00" or serial == "0000" or under_an_id(candidate):
+    if area in ("000", "666") or group == "00" or serial == "0000":
+        return ()
+    if candidate.text.isdigit() and under_an_id(candidate):
         return ()
     if area >= "900" and not ("50" <= group <= "65" or "70" <= group <= "88" or "90" <= group <= "99"):
         return ()

@@ -71,10 +71,11 @@ class TextEngine:
 
     def __init__(self, more: Sequence[Recognizer] = (), *, built_in_rules: bool = True, vendors: bool = True) -> None:
         self._rules = (*(built_in() if built_in_rules else ()), *more)
-        self._vendors = vendors
         self._names = (*(rule.name for rule in self._rules), vendor_secrets.NAME)
-        self._gate = Gate([rule.gate for rule in self._rules])
-        self.scan("load what comes with the first text")
+        gates = [(rule.needs, rule.gate) for rule in self._rules]
+        self._gate = Gate([*gates, *vendor_secrets.GATES] if vendors else gates)
+        if vendors:
+            vendor_secrets.load()
 
     def scan(self, text: str, *, key: str = "") -> Sequence[Hit]:
         """Hits in order, none overlapping; a key is read as if it stood before the text. Raises Unscannable."""
@@ -95,30 +96,36 @@ class TextEngine:
         lead = f"{key}: " if key else ""
         whole = lead + text
         view = fold(whole)
+        ranks = self._gate.ranks(view.data)
+        if not ranks:
+            return []
         hits: list[Hit] = []
         budget = Budget(MOST_CANDIDATES)
         while True:
             budget.read(len(view.data))
-            found = self._by_rules(view, budget) or self._by_vendors(view)
+            found = self._by_rules(view, ranks, budget) or self._by_vendors(view, ranks)
             if not found:
                 return _disjoint(hits, whole, len(lead))
             hits += (_hit(view, each, self._names[each.rank]) for each in found)
             view = view.without([(each.start, each.end) for each in found])
+            ranks = self._gate.ranks(view.data)
 
-    def _by_rules(self, view: View, budget: "Budget") -> list[Found]:
+    def _by_rules(self, view: View, ranks: Sequence[int], budget: Budget) -> list[Found]:
         data = view.data
         found: list[Found] = []
-        for rank in self._gate.ranks(data):
-            self._apply(rank, data, found, budget)
+        for rank in ranks:
+            if rank < len(self._rules):
+                self._apply(rank, data, found, budget)
         return merged(found)
 
-    def _by_vendors(self, view: View) -> list[Found]:
+    def _by_vendors(self, view: View, ranks: Sequence[int]) -> list[Found]:
         """Last, on what the rules left: a finding costs ten times what one of a rule does."""
-        if not self._vendors:
+        rank = len(self._rules)
+        if not ranks or ranks[-1] < rank:
             return []
-        return merged([Found(*span, len(self._rules), vendor_secrets.TYPE) for span in vendor_secrets.find(view.data)])
+        return merged([Found(*span, rank, vendor_secrets.TYPE) for span in vendor_secrets.find(view.data)])
 
-    def _apply(self, rank: int, data: bytes, found: list[Found], budget: "Budget") -> None:
+    def _apply(self, rank: int, data: bytes, found: list[Found], budget: Budget) -> None:
         rule = self._rules[rank]
         for place, last in windows(rule, data, budget):
             while (match := rule.pattern.search(data, place)) is not None:

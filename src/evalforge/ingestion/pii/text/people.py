@@ -19,8 +19,6 @@ from evalforge.ingestion.pii.text.name_words import NO_NAMES, PARTICLES
 People = Callable[[str], Sequence[tuple[int, int]]]
 """Where a line names people, as a model sees it: (start, end) of each."""
 
-NAMES_VERSION = "ner-1"
-"""A part of the policy's version. It changes with the model, the words and the rules here."""
 TYPE, RULE = "PERSON", "model for names"
 LONGEST_WINDOW = 1_000
 """Characters that the model reads at once: its time and memory grow with them, and its judgement needs no more."""

@@ -15,7 +15,9 @@ from evalforge.ingestion.pii.text.checks import CHECKS
 
 FILES = ("secrets.toml", "contacts.toml", "identities.toml", "names.toml")
 """Of the built-in rules, the strongest first."""
-FIELDS = frozenset({"name", "type", "pattern", "gate", "check", "context", "after", "positive", "negative"})
+FIELDS = frozenset({"name", "type", "pattern", "gate", "needs", "check", "context", "after", "positive", "negative"})
+NEEDS = ("digits", "token")
+"""What a text must have for a rule, where it says so (`gate`)."""
 REQUIRED = ("name", "type", "pattern", "positive", "negative")
 TYPE = re.compile(r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}")
 """So that folding knows a placeholder of the type again."""
@@ -25,7 +27,8 @@ TYPE = re.compile(r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}")
 class Recognizer:
     """One rule. The stretch found is the first group of `pattern` that took part, or the whole match.
 
-    `gate` is a simpler pattern that finds something wherever `pattern` does; `before` and `after` find the words of
+    `gate` is a simpler pattern that finds something wherever `pattern` does, and `needs` names what
+    every text has that it finds something in, or is empty; `before` and `after` find the words of
     which one must stand near. In an example of what is found, « and » enclose it.
     """
 
@@ -33,6 +36,7 @@ class Recognizer:
     type: str
     pattern: Any
     gate: bytes
+    needs: str
     check: Check
     groups: range
     before: Any
@@ -88,6 +92,9 @@ def recognizer(entry: Mapping[str, Any]) -> Recognizer:
     if check is not None and (type(check) is not str or check not in CHECKS):
         known = ", ".join(sorted(CHECKS))
         raise BadRecognizer(name, f"names a check that does not exist: {check!r}; there are {known}", "check")
+    needs = entry.get("needs", "")
+    if needs not in ("", *NEEDS):
+        raise BadRecognizer(name, f"needs one of {', '.join(NEEDS)} of a text, not {needs!r}", "needs")
     pattern = compiled(name, "pattern", _bytes(name, "pattern", entry["pattern"]))
     if pattern.search(b"") is not None:
         raise BadRecognizer(name, "has a pattern that finds the empty text", "pattern")
@@ -99,6 +106,7 @@ def recognizer(entry: Mapping[str, Any]) -> Recognizer:
         pattern=pattern,
         groups=range(1, pattern.groups + 1),
         gate=gate,
+        needs=needs,
         check=CHECKS[check] if check else accept,
         before=_words(name, "context", entry, rb"(?i)(?:^|[^a-z])(?:%s)(?:[^a-z]|$)"),
         after=_words(name, "after", entry, rb"(?i)(?:%s)(?:[^a-z]|$)"),
