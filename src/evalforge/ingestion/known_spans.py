@@ -15,6 +15,9 @@ from evalforge.ingestion.merging import SIGNALS_KEPT, SPANS_KEPT
 from evalforge.models import FailureCapture
 from evalforge.ports import Manifest
 
+CHANGING = b""
+"""In place of what tells the bytes of a span that was read in two versions."""
+
 
 class Reading(NamedTuple):
     """A failing span that was read: the hour of its start, its id and what tells its bytes."""
@@ -44,19 +47,28 @@ class KnownSpans:
         return None
 
     def note(self, trace_id: str, span_id: str, start_ns: int | None, content: bytes) -> None:
-        """A failing span of a trace was read."""
-        self._read[trace_id][span_id] = Reading(hour_of(start_ns), span_id, content)
+        """A failing span of a trace was read.
+
+        Of one that this run reads in two versions, the worse is stored and the other may be the later: that one is
+        left to the next run.
+        """
+        known = self._read[trace_id].get(span_id)
+        changing = known is not None and known.content != content
+        self._read[trace_id][span_id] = Reading(hour_of(start_ns), span_id, CHANGING if changing else content)
 
     def forget(self, trace_ids: Iterable[str]) -> None:
-        """These traces are not stored after all."""
+        """These traces are not stored after all, though their manifests may say so."""
         for trace_id in trace_ids:
             self._read.pop(trace_id, None)
+            self._manifests.forget(trace_id)
 
     def settled(self, captures: Collection[FailureCapture]) -> list[Manifest]:
         """The manifests to commit with these captures: with the spans of those for which nothing is left to be done."""
         for capture in captures:
             if self._is_done(capture):
                 for reading in self._read.pop(capture.trace_id, {}).values():
+                    if reading.content == CHANGING:
+                        continue
                     self._manifests.note(reading.hour, capture.trace_id, reading.span_id, reading.content)
         return self._manifests.changed()
 

@@ -1,8 +1,8 @@
 """Manifests: which failing spans are stored as they are, so that a later run need not even decode them.
 
 Per hour of the spans' own start there is one, of entries of 28 bytes: 8 that tell the trace, 8 the span, 12 its raw
-bytes, all keyed, so that a manifest tells nothing to who has not the hash key. A lost, corrupt or differently salted one is
-no manifest: its spans are read in full, as if they were new (facts: platform.md §1.3).
+bytes, all keyed, so that a manifest tells nothing to who has not the hash key. One that is lost, corrupt or of
+another salt is no manifest: its spans are read in full, as if they were new (facts: platform.md §1.3).
 """
 
 import hashlib
@@ -56,15 +56,30 @@ class Manifests:
             self._traces[content] = span[:ID_BYTES]
             self._changed.add(hour)
 
+    def forget(self, trace_id: str) -> None:
+        """Nothing of this trace is stored after all."""
+        trace = self._id(trace_id)
+        for hour, entries in self._hours.items():
+            gone = [span for span in entries if span.startswith(trace)]
+            for span in gone:
+                self._traces.pop(entries.pop(span), None)
+            if gone:
+                self._changed.add(hour)
+
+    def trace_hash(self, trace_id: str) -> bytes:
+        """What entries tell a trace by."""
+        return self._id(trace_id)
+
     def changed(self) -> list[Manifest]:
         """The manifests that say something new since this was asked last."""
         hours, self._changed = sorted(self._changed), set()
         return [Manifest(hour=hour, salt=self.salt, entries=_packed(self._hours[hour])) for hour in hours]
 
     def _span(self, trace_id: str, span_id: str) -> bytes:
-        return b"".join(
-            hashlib.blake2b(part.encode(), key=self._key, digest_size=ID_BYTES).digest() for part in (trace_id, span_id)
-        )
+        return self._id(trace_id) + self._id(span_id)
+
+    def _id(self, text: str) -> bytes:
+        return hashlib.blake2b(text.encode(), key=self._key, digest_size=ID_BYTES).digest()
 
 
 def hour_of(start_ns: int | None) -> str:

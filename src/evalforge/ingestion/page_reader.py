@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span, shape_of
 from evalforge.ingestion.failure_rules import RuleSet
+from evalforge.ingestion.known_spans import KnownSpans
 from evalforge.ingestion.merging import merge
 from evalforge.ingestion.models import Finding, Page, Span
 from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
@@ -71,9 +72,16 @@ class PageReader:
     """Reads the pages of one run. `ml_apps` empty means every app."""
 
     def __init__(
-        self, *, rules: RuleSet, sanitizer: Sanitizer, ml_apps: Iterable[str], run_id: str, fetched_at: str
+        self,
+        *,
+        rules: RuleSet,
+        sanitizer: Sanitizer,
+        ml_apps: Iterable[str],
+        run_id: str,
+        fetched_at: str,
+        known: KnownSpans,
     ) -> None:
-        self._rules, self._sanitizer = rules, sanitizer
+        self._rules, self._sanitizer, self._known = rules, sanitizer, known
         self._ml_apps = frozenset(app.casefold() for app in ml_apps)
         self._run_id, self._fetched_at = run_id, fetched_at
         self._contents: set[int] = set()
@@ -120,6 +128,9 @@ class PageReader:
             self.gathered.excluded[DUPLICATE] += 1
             return
         self._contents.add(content)
+        told_by = self._known.is_stored(raw)
+        if told_by is None:
+            return
         try:
             span = decode_span(raw)
         except UndecodableSpan as error:
@@ -135,7 +146,7 @@ class PageReader:
             odd_id, span_id = self._hashed(span, "trace_id"), span.span_id or self._hashed(span, "span_id")
             self._bury(raw, "its trace id is missing or neither hex nor decimal", trace_id=odd_id, span_id=span_id)
         else:
-            self._capture(span, findings)
+            self._capture(span, findings, told_by)
 
     def _learn_from(self, span: Span) -> None:
         """Every name is asked for; only what may be shown is stored. Both are bounded."""
@@ -153,13 +164,15 @@ class PageReader:
             return OTHER_ML_APP
         return None if findings else NO_FAILURE
 
-    def _capture(self, span: Span, findings: tuple[Finding, ...]) -> None:
+    def _capture(self, span: Span, findings: tuple[Finding, ...], told_by: bytes) -> None:
         try:
             capture = self._sanitizer.capture(span, findings, fetched_at=self._fetched_at)
         except SanitizationFailed:
             self._bury(span.raw, "it could not be sanitised", trace_id=span.trace_id, span_id=span.span_id)
             return
         self.readings.note(capture)
+        for captured in capture.trace_payload.spans:
+            self._known.note(capture.trace_id, captured.span_id, span.start_ns, told_by)
         known = self.gathered.captures.get(capture.trace_id)
         self.gathered.captures[capture.trace_id] = capture if known is None else merge(known, capture)
         self.gathered.included[capture.trace_id] += 1

@@ -149,6 +149,10 @@ class Sanitizer:
         walk = self._renaming_walk(trace_id, names, explain)
         return _closed(lambda: item | {"attributes": walk.attributes(item["attributes"])})
 
+    def key_for(self, purpose: str, *parts: str) -> bytes:
+        """A key of 32 bytes of its own for a purpose; another under another policy, or with other parts."""
+        return self._pseudonyms.key_for(purpose, (self.policy, *self._quality_evaluators, "", *parts))
+
     def pseudonym(self, raw: bytes | str, purpose: str) -> str:
         """A keyed hash of anything that must be told apart without being shown; other purposes, other hashes."""
         return self._pseudonyms.other(raw, purpose)

@@ -3,6 +3,7 @@
 Knows ports, not adapters. Failure of one trace never stops the run; failure of the run costs nothing but freshness.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -17,10 +18,13 @@ from evalforge.common.errors import DocumentUnreadable, EvalForgeError
 from evalforge.ingestion.context import TRACES_A_CALL, ContextReader, wants_context
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.heartbeat import Heartbeat
+from evalforge.ingestion.known_spans import KnownSpans
+from evalforge.ingestion.manifests import PIPELINE_VERSION, Manifests, hours_between
 from evalforge.ingestion.merging import settle, still_open, unite
-from evalforge.ingestion.models import TraceSource
+from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.page_reader import ERASED, Gathered, PageReader
 from evalforge.ingestion.pii_sanitizer import Sanitizer
+from evalforge.ingestion.run_coverage import RunCoverage
 from evalforge.ingestion.run_journal import Journal, Log, Progress
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
@@ -28,6 +32,7 @@ from evalforge.ingestion.still_open import StillOpen
 from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome, Window
 from evalforge.ports import Batch, CaptureStore
 
+SECONDS_BETWEEN_REPORTS = 60.0
 PACE_REMEMBERED, RUNS_REMEMBERED = timedelta(minutes=15), 20
 """How far back the calls of earlier runs count for the pace: a timer's distance, so that slow rates hold too."""
 
@@ -74,19 +79,37 @@ class _Run:
         self._started_at = timestamp(started)
         self._window = window_of(started, parts.lookback_hours)
         self._journal = Journal(parts.log, run_id=parts.run_id, started_at=self._started_at, window=self._window)
+        self._manifests = Manifests(parts.sanitizer.key_for("manifest", PIPELINE_VERSION, parts.rules.digest))
+        self._known = KnownSpans(self._manifests, reads_context=parts.context, now=started)
+        self._coverage = RunCoverage(
+            parts.store.coverage(),
+            asked=self._asked,
+            window=self._window,
+            now=started,
+            read_at=self._started_at,
+        )
         self._reader = PageReader(
             rules=parts.rules,
             sanitizer=parts.sanitizer,
             ml_apps=parts.ml_apps,
             run_id=parts.run_id,
             fetched_at=self._started_at,
+            known=self._known,
         )
+        self._saved_at = parts.clock.monotonic()
         self._started = started
         self._lacking_context: Counter[str] = Counter()
         self._still_open = StillOpen()
         self._decisions: dict[str, str] = {}
         self._excluded: dict[str, str] = {}
         self._seen = 0
+
+    @property
+    def _asked(self) -> str:
+        """Tells whether two runs ask for the same: what was read for something else does not count as read."""
+        parts = self._parts
+        asked = (*sorted(parts.ml_apps), "", parts.scope or "", str(parts.scan_all), parts.rules.digest)
+        return hashlib.sha256("\0".join(asked).encode()).hexdigest()[:32]
 
     def execute(self) -> IngestionRun:
         self._announce()
@@ -119,6 +142,8 @@ class _Run:
 
     def _read_everything(self) -> None:
         parts = self._parts
+        start, end = (datetime.fromisoformat(moment) for moment in (self._window.start, self._window.end))
+        self._manifests.load(parts.store.manifests(hours_between(start, end)))
         plan = SearchPlan(
             window=self._window,
             ml_apps=parts.ml_apps,
@@ -128,19 +153,40 @@ class _Run:
         )
         searcher = Searcher(parts.source, parts.rules, plan, self._journal, self._reader)
         try:
-            for page in searcher.pages():
-                self._reader.read(page)
-                self._seen += len(page.items)
-                if len(self._reader.gathered.captures) >= parts.traces_a_commit:
-                    self._commit()
-                self._show_progress()
+            self._read_slices(searcher)
         except SearchInterrupted as interrupted:
             self._journal.partial(interrupted.reason)
+            self._coverage.interrupted(interrupted.reason)
             self._commit()
             self._leave_context(len(self._lacking_context))
         else:
             self._commit()
             self._read_context()
+
+    def _read_slices(self, searcher: Searcher) -> None:
+        names = searcher.names()
+        for segment in self._coverage.segments:
+            self._coverage.begin(segment)
+            doubts, seen = len(self._journal.doubts), self._seen
+            for page in searcher.pages_of(segment.window, names):
+                self._take(page)
+            new_doubts = self._journal.doubts[doubts:]
+            self._coverage.read(self._seen - seen, new_doubts[0] if new_doubts else None)
+        new = searcher.names_since(names)
+        if new:
+            try:
+                for page in searcher.pages_for_new(new):
+                    self._take(page)
+            except SearchInterrupted:
+                self._coverage.doubted()
+                raise
+
+    def _take(self, page: Page) -> None:
+        self._reader.read(page)
+        self._seen += len(page.items)
+        if len(self._reader.gathered.captures) >= self._parts.traces_a_commit:
+            self._commit()
+        self._show_progress()
 
     def _commit(self) -> None:
         gathered, store = self._reader.take(), self._parts.store
@@ -153,16 +199,30 @@ class _Run:
         decisions = {trace_id: self._decision(stored[trace_id], read) for trace_id, read in gathered.captures.items()}
         changed = [capture for capture, decision in decisions.values() if decision != "unchanged"]
         letters = tuple(gathered.dead_letters.values())
-        batch = Batch(captures=changed, dead_letters=letters, evaluators=gathered.evaluators)
+        batch = Batch(
+            captures=changed,
+            dead_letters=letters,
+            evaluators=gathered.evaluators,
+            manifests=self._known.settled([capture for capture, _ in decisions.values()]),
+            coverage=self._coverage.unsaved(),
+        )
         done = store.commit(self._lease, batch)
         gathered.leave_out(done.erased)
         for letter in done.refused:
             gathered.give_up(letter.trace_id or "")
+        self._known.forget({*done.erased, *(letter.trace_id or "" for letter in done.refused)})
         self._reader.readings.committed()
         decided = [decisions[trace_id] for trace_id in gathered.captures]
         self._note(gathered, decided, (*gathered.dead_letters.values(), *done.refused))
         self._journal.count(dead_letters_new=done.dead_letters_new)
-        store.save_run(self._report("running"))
+        self._save_now_and_then()
+
+    def _save_now_and_then(self) -> None:
+        """So that a run that is killed has told how far it was; not with each commit, for every write is billed."""
+        now = self._parts.clock.monotonic()
+        if now - self._saved_at >= SECONDS_BETWEEN_REPORTS:
+            self._saved_at = now
+            self._parts.store.save_run(self._report("running"))
 
     def _note(self, gathered: Gathered, decided: Sequence[Decision], letters: Sequence[DeadLetter]) -> None:
         """Count, log and remember what was committed."""
@@ -213,17 +273,18 @@ class _Run:
             lacking = [stored[trace_id] for trace_id in trace_ids if trace_id in stored]
             completed = reader.completed([one for one in lacking if one.context_state != "whole"], self._window)
             changed = [capture for capture in completed if capture != stored[capture.trace_id]]
-            done = parts.store.commit(self._lease, Batch(captures=changed))
+            done = parts.store.commit(self._lease, Batch(captures=changed, manifests=self._known.settled(completed)))
             for trace_id in done.erased:
                 self._take_back(trace_id)
-            left_out = {letter.trace_id for letter in done.refused} | set(done.erased)
+            left_out = {letter.trace_id or "" for letter in done.refused} | set(done.erased)
+            self._known.forget(left_out)
             written = [capture for capture in changed if capture.trace_id not in left_out]
             for capture in written:
                 self._decide(capture, "updated")
             unchanged = len(completed) - len(changed)
             self._journal.committed(captures=len(written), unchanged=unchanged, dead_letters=done.refused)
             self._journal.count(dead_letters_new=done.dead_letters_new)
-            parts.store.save_run(self._report("running"))
+            self._save_now_and_then()
         self._leave_context(len(queue))
 
     def _take_back(self, trace_id: str) -> None:
@@ -263,14 +324,20 @@ class _Run:
         fraction = min(1.0, max(0.0, (latest - start) / max(end - start, 0.001)))
         self._parts.progress(self._seen, len(self._decisions) + len(self._reader.gathered.captures), fraction)
 
+    def _decided(self) -> Counter[str]:
+        """How many traces were created, updated and unchanged, the last also as the manifests tell."""
+        decided = {self._manifests.trace_hash(trace_id) for trace_id in self._decisions}
+        return Counter(self._decisions.values()) + Counter(unchanged=len(self._known.unchanged_traces - decided))
+
     def _report(self, outcome: Outcome, *, finished: bool = False) -> IngestionRun:
         return self._journal.report(
             outcome,
-            decisions=Counter(self._decisions.values()),
+            decisions=self._decided(),
             calls=self._parts.source.calls,
             rate_limit=self._parts.source.rate_limit,
             finished_at=timestamp(self._parts.clock.now()) if finished else None,
             hash_key_id=self._parts.sanitizer.key_id,
+            spans_unchanged=self._known.unchanged,
         )
 
     def _fail(self, error: BaseException) -> None:

@@ -31,6 +31,7 @@ class Journal:
         self._run_id, self._started_at, self._window = run_id, started_at, window
         self.queries: list[str] = []
         self.reasons: list[str] = []
+        self.doubts: list[str] = []
         self.notes: list[str] = []
         self.errors: list[str] = []
         self.evaluators_asked: set[str] = set()
@@ -40,6 +41,7 @@ class Journal:
 
     def partial(self, reason: str) -> None:
         """Something could not be read whole."""
+        self.doubts.append(reason)
         if reason not in self.reasons:
             self.reasons.append(reason)
             self.log.warning("partial", reason=reason)
@@ -98,8 +100,12 @@ class Journal:
         rate_limit: RateLimit,
         finished_at: str | None = None,
         hash_key_id: str | None = None,
+        spans_unchanged: int = 0,
     ) -> IngestionRun:
-        """The run as it is now; `decisions` counts the traces created, updated and unchanged."""
+        """The run as it is now; `decisions` counts the traces created, updated and unchanged.
+
+        `spans_unchanged` are included without being read: they are stored as they are.
+        """
         unfinished = {"running": ["the run is not finished"], "failed": self.errors}.get(outcome, [])
         reasons = [*self.reasons, *unfinished]
         captures = {f"captures_{decision}": number for decision, number in decisions.items()}
@@ -112,7 +118,11 @@ class Journal:
             queries=tuple(self.queries),
             calls=calls,
             pages=self.pages,
-            tally=Tally(spans_excluded=dict(sorted(self._excluded.items())), **captures, **self._counts),
+            tally=Tally(
+                spans_excluded=dict(sorted(self._excluded.items())),
+                **captures,
+                **self._counts + Counter(spans_included=spans_unchanged, spans_unchanged=spans_unchanged),
+            ),
             rate_limit=rate_limit,
             coverage=Coverage(
                 state="partial" if reasons else "complete",

@@ -22,7 +22,7 @@ REMEMBERED = 2 * RETENTION
 """How long the record says of a slice that it was never read."""
 SPANS_A_SEARCH = 1_000
 """Slices are searched together as long as the last reading saw no more in them: quiet hours cost one call."""
-NEVER_ASKED = "not reached"
+NOT_REACHED = "not reached"
 
 
 class Segment(NamedTuple):
@@ -70,10 +70,12 @@ def with_reading(
             if reason is None:
                 until = timestamp(min(_moment(one.end), ends))
                 share = spans // len(segment.slices)
-                one = msgspec.structs.replace(one, until=until, read_at=read_at, reason=None, spans=share)
+                told = msgspec.structs.replace(one, until=until, read_at=read_at, reason=None, spans=share)
             else:
-                one = msgspec.structs.replace(one, reason=reason)
-        slices.append(one)
+                told = msgspec.structs.replace(one, reason=reason)
+            slices.append(told)
+        else:
+            slices.append(one)
     return msgspec.structs.replace(record, slices=tuple(slices))
 
 
@@ -120,7 +122,7 @@ def _with_hours(record: CoverageRecord, start: datetime, end: datetime) -> Cover
 
 def _new(start: datetime, end: datetime) -> Iterator[SliceReading]:
     while start < end:
-        yield SliceReading(start=timestamp(start), end=timestamp(start + HOUR), reason=NEVER_ASKED)
+        yield SliceReading(start=timestamp(start), end=timestamp(start + HOUR), reason=NOT_REACHED)
         start += HOUR
 
 

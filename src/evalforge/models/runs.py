@@ -88,11 +88,13 @@ class CoverageRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the spans and traces of a run. Spans: seen = included + excluded + dead letters.
 
-    Context is counted apart: the HTTP attempts that asked for it, and the spans of it that were read.
+    Of the spans included, the unchanged ones were not read: they are stored as they are. Context is counted apart: the
+    HTTP attempts that asked for it, and the spans of it that were read.
     """
 
     spans_seen: int = 0
     spans_included: int = 0
+    spans_unchanged: int = 0
     spans_excluded: dict[str, int] = {}
     captures_created: int = 0
     captures_updated: int = 0

@@ -6,6 +6,7 @@ key and is one tenant, so the tenant is empty. The prefix names the version: ano
 
 import hmac
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 SESSION_PURPOSE, USER_PURPOSE, TRACE_PURPOSE = "session", "user", "trace placeholders"
@@ -36,6 +37,10 @@ class Pseudonyms:
     def other(self, raw: bytes | str, purpose: str) -> str:
         """`h1_` and 40 hex digits for anything else that must be told apart; other purposes give other hashes."""
         return "h1_" + self._digest(purpose, raw if isinstance(raw, bytes) else _encoded(raw))
+
+    def key_for(self, purpose: str, parts: Sequence[str]) -> bytes:
+        """A key for something else, which changes with any of the parts."""
+        return self._hmac(purpose, b"\0".join(map(_encoded, parts))).digest()
 
     def key_of(self, trace: bytes) -> bytes:
         """The key of one trace's placeholders."""
