@@ -4,9 +4,10 @@ import sqlite3
 from importlib.resources import files
 from pathlib import Path
 
-from evalforge.common.errors import ConfigurationError, StoreError, StoreNewerThanCode
+from evalforge.common.errors import ConfigurationError, StoreNewerThanCode
+from evalforge.storage.sqlite_faults import explained, primary_code
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """There is a script `schema_N.sql` for each version; a store takes those that it has not had."""
 
 APPLICATION_ID = 0x45764672
@@ -33,7 +34,7 @@ def open_file(path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> 
             check_same_thread=False,
         )
     except sqlite3.Error as error:
-        raise StoreError(f"the store {path} cannot be opened: {error}") from error
+        raise explained(error, path) from error
     try:
         _prepare(connection, path)
     except sqlite3.DatabaseError as error:
@@ -105,6 +106,6 @@ def _header(connection: sqlite3.Connection, pragma: str) -> int:
 
 
 def _explained(error: sqlite3.DatabaseError, path: Path | None) -> Exception:
-    if "not a database" in str(error) or "malformed" in str(error):
+    if primary_code(error) == sqlite3.SQLITE_NOTADB:
         return ConfigurationError(f"EVALFORGE_STORE: {path} is not an EvalForge store ({error}); name another file")
-    return StoreError(f"the store {path} cannot be used: {error}")
+    return explained(error, path)
