@@ -18,13 +18,17 @@ SANITIZER = Sanitizer(hash_key=b"k" * 32)
 
 
 class GivenPages:
-    """A TraceSource that gives the same pages for every search but the unfiltered one; items may be raw bytes."""
+    """A TraceSource that gives the same pages for every search but the unfiltered one; items may be raw bytes.
+
+    A search that ends before others is one over older slices, in which nothing happened.
+    """
 
     def __init__(self, pages: Sequence[Sequence[Any]]) -> None:
         self._pages = [
             tuple(one if isinstance(one, bytes) else json.dumps(one).encode() for one in page) for page in pages
         ]
         self.calls = 0
+        self._latest = ""
         self.rate_limit = RateLimit()
         self.queries: list[str] = []
         self.resumed: tuple[float, int] | None = None
@@ -34,7 +38,8 @@ class GivenPages:
 
     def search(self, query: str, window: Window) -> Iterator[Page]:
         self.queries.append(query)
-        if query == "*":
+        self._latest = max(self._latest, window.end)
+        if query == "*" or window.end < self._latest:
             return
         for page in self._pages:
             self.calls += 1

@@ -35,16 +35,28 @@ class KnownSpans:
         self._read: defaultdict[str, dict[str, Reading]] = defaultdict(dict)
         self.unchanged_traces: set[bytes] = set()
         self.unchanged = 0
+        self.hours: list[str] = []
 
     def is_stored(self, raw: bytes) -> bytes | None:
         """What tells these bytes if the span must be read; None if it is stored as it is, which is counted."""
         content = self._manifests.content(raw)
-        trace = self._manifests.trace_of(content)
-        if trace is None:
+        stored = self._manifests.find(content)
+        if stored is None:
             return content
+        trace, hour = stored
         self.unchanged += 1
         self.unchanged_traces.add(trace)
+        self.hours.append(hour)
         return None
+
+    def began(self, start_ns: int | None) -> None:
+        """A span was read that began then."""
+        self.hours.append(hour_of(start_ns))
+
+    def take_hours(self) -> list[str]:
+        """The hours in which the spans began that were met since this was asked last, in order."""
+        hours, self.hours = self.hours, []
+        return hours
 
     def note(self, trace_id: str, span_id: str, start_ns: int | None, content: bytes) -> None:
         """A failing span of a trace was read.

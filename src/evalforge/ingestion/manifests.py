@@ -28,7 +28,7 @@ class Manifests:
         self._key = key
         self.salt = hashlib.blake2b(b"salt", key=key, digest_size=CONTENT_BYTES).hexdigest()
         self._hours: dict[str, dict[bytes, bytes]] = {}
-        self._traces: dict[bytes, bytes] = {}
+        self._stored: dict[bytes, tuple[bytes, str]] = {}
         self._changed: set[str] = set()
 
     def content(self, raw: bytes) -> bytes:
@@ -41,11 +41,11 @@ class Manifests:
             entries = _unpacked(manifest.entries) if manifest.salt == self.salt else None
             if entries is not None:
                 self._hours[hour] = entries
-                self._traces.update((content, span[:ID_BYTES]) for span, content in entries.items())
+                self._stored.update((content, (span[:ID_BYTES], hour)) for span, content in entries.items())
 
-    def trace_of(self, content: bytes) -> bytes | None:
-        """What tells the trace of a span with these bytes, if it is stored as it is; else None."""
-        return self._traces.get(content)
+    def find(self, content: bytes) -> tuple[bytes, str] | None:
+        """What tells the trace of a span with these bytes, and the hour it began in, if it is stored as it is."""
+        return self._stored.get(content)
 
     def note(self, hour: str, trace_id: str, span_id: str, content: bytes) -> None:
         """A span was captured: from the next `changed` on its manifest has it, in place of an earlier version."""
@@ -53,7 +53,7 @@ class Manifests:
         span = self._span(trace_id, span_id)
         if entries.get(span) != content:
             entries[span] = content
-            self._traces[content] = span[:ID_BYTES]
+            self._stored[content] = (span[:ID_BYTES], hour)
             self._changed.add(hour)
 
     def forget(self, trace_id: str) -> None:
@@ -62,7 +62,7 @@ class Manifests:
         for hour, entries in self._hours.items():
             gone = [span for span in entries if span.startswith(trace)]
             for span in gone:
-                self._traces.pop(entries.pop(span), None)
+                self._stored.pop(entries.pop(span), None)
             if gone:
                 self._changed.add(hour)
 

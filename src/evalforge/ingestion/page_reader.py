@@ -137,6 +137,7 @@ class PageReader:
             self._bury(raw, error.reason, trace_id=error.trace_id, span_id=error.span_id)
             return
         self.latest_start_ns = span.start_ns or self.latest_start_ns
+        self._known.began(span.start_ns)
         self._learn_from(span)
         findings = self._rules.findings(span)
         why_not = self._why_excluded(span, findings)

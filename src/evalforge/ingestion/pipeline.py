@@ -5,7 +5,7 @@ Knows ports, not adapters. Failure of one trace never stops the run; failure of 
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -167,22 +167,26 @@ class _Run:
         names = searcher.names()
         for segment in self._coverage.segments:
             self._coverage.begin(segment)
-            doubts, seen = len(self._journal.doubts), self._seen
+            doubts, in_one_search = len(self._journal.doubts), searcher.in_one_search(names)
             for page in searcher.pages_of(segment.window, names):
-                self._take(page)
+                self._take(page, sure=len(self._journal.doubts) == doubts and in_one_search())
             new_doubts = self._journal.doubts[doubts:]
-            self._coverage.read(self._seen - seen, new_doubts[0] if new_doubts else None)
+            self._coverage.read(new_doubts[0] if new_doubts else None)
         new = searcher.names_since(names)
         if new:
             try:
                 for page in searcher.pages_for_new(new):
-                    self._take(page)
+                    self._take(page, sure=False)
             except SearchInterrupted:
                 self._coverage.doubted()
                 raise
 
-    def _take(self, page: Page) -> None:
+    def _take(self, page: Page, *, sure: bool) -> None:
+        """Read a page; `sure` while nothing makes doubtful that what lies before it in time was read whole."""
         self._reader.read(page)
+        hours = self._known.take_hours()
+        if sure:
+            self._coverage.saw(hours)
         self._seen += len(page.items)
         if len(self._reader.gathered.captures) >= self._parts.traces_a_commit:
             self._commit()
@@ -210,12 +214,18 @@ class _Run:
         gathered.leave_out(done.erased)
         for letter in done.refused:
             gathered.give_up(letter.trace_id or "")
-        self._known.forget({*done.erased, *(letter.trace_id or "" for letter in done.refused)})
+        self._not_stored({*done.erased, *(letter.trace_id or "" for letter in done.refused)})
         self._reader.readings.committed()
         decided = [decisions[trace_id] for trace_id in gathered.captures]
         self._note(gathered, decided, (*gathered.dead_letters.values(), *done.refused))
         self._journal.count(dead_letters_new=done.dead_letters_new)
         self._save_now_and_then()
+
+    def _not_stored(self, trace_ids: Collection[str]) -> None:
+        """The store took nothing of these traces: no manifest may say otherwise."""
+        if trace_ids:
+            self._known.forget(trace_ids)
+            self._parts.store.commit(self._lease, Batch(manifests=self._known.settled(())))
 
     def _save_now_and_then(self) -> None:
         """So that a run that is killed has told how far it was; not with each commit, for every write is billed."""
@@ -277,7 +287,7 @@ class _Run:
             for trace_id in done.erased:
                 self._take_back(trace_id)
             left_out = {letter.trace_id or "" for letter in done.refused} | set(done.erased)
-            self._known.forget(left_out)
+            self._not_stored(left_out)
             written = [capture for capture in changed if capture.trace_id not in left_out]
             for capture in written:
                 self._decide(capture, "updated")

@@ -1,8 +1,16 @@
-"""The record of coverage while a run goes on: a slice counts as read when what was found in it is committed."""
+"""The record of coverage while a run goes on: a slice counts as read when what was found in it is committed.
 
-from datetime import datetime
+Pages come in the order of time. So a search over many slices has read each of them whole as soon as a page holds a
+later one, and what a run has read when it ends early need not be read first by the next. Where pages turn out not to
+be in order, nothing counts before the search has ended.
+"""
 
-from evalforge.ingestion.slices import Segment, compacted, plan, record_for, with_reading
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from evalforge.ingestion.manifests import HOUR_FORMAT, UNKNOWN_HOUR
+from evalforge.ingestion.slices import Segment, compacted, plan, record_for, with_doubt, with_reading
 from evalforge.models import CoverageRecord, Window
 
 NEW_EVALUATORS = "evaluators that turned up while reading were not asked for everywhere"
@@ -15,30 +23,47 @@ class RunCoverage:
         self, stored: CoverageRecord | None, *, asked: str, window: Window, now: datetime, read_at: str
     ) -> None:
         self._stored, self._read_at = stored, read_at
+        self._end = datetime.fromisoformat(window.end)
         self._record = compacted(record_for(stored, asked, window), now)
         self.segments = tuple(plan(self._record, window))
-        self._reading: Segment | None = None
+        self._left: list[datetime] = []
+        self._spans: Counter[datetime] = Counter()
+        self._latest = ""
+        self._in_order = True
 
     def begin(self, segment: Segment) -> None:
         """This segment is being read."""
-        self._reading = segment
+        self._left = list(segment.slices)
+        self._spans.clear()
+        self._latest, self._in_order = "", True
 
-    def read(self, spans: int, reason: str | None) -> None:
+    def saw(self, hours: Iterable[str]) -> None:
+        """A page was read, with spans that began in these hours, in this order. What lies before is read whole."""
+        for hour in hours:
+            if hour == UNKNOWN_HOUR:
+                continue
+            self._in_order = self._in_order and hour >= self._latest
+            self._latest = max(self._latest, hour)
+            self._spans[_start_of(hour)] += 1
+        if self._in_order and self._latest:
+            self._whole_before(_start_of(self._latest))
+
+    def read(self, reason: str | None) -> None:
         """The segment was read to its end: whole, or not and why."""
-        if self._reading is not None:
-            self._tell(self._reading, spans, reason)
-        self._reading = None
+        if reason is None:
+            self._whole_before(self._end)
+        self.interrupted(reason or "")
 
     def interrupted(self, reason: str) -> None:
-        """The run reads no more: of the segment at hand it has a part, and of the rest nothing."""
-        if self._reading is not None:
-            self._tell(self._reading, 0, reason)
-            self._reading = None
+        """What is left of the segment at hand cannot be read whole by this run."""
+        if self._left:
+            self._record = with_doubt(self._record, self._left, reason)
+        self._left = []
 
     def doubted(self) -> None:
         """Nothing that this run read was asked for with every evaluator."""
-        for segment in self.segments:
-            self._tell(segment, 0, NEW_EVALUATORS)
+        every = [start for segment in self.segments for start in segment.slices]
+        self._record = with_doubt(self._record, every, NEW_EVALUATORS)
 
     def unsaved(self) -> CoverageRecord | None:
         """The record, if it says something that the store does not know; to be committed with what was found."""
@@ -47,5 +72,13 @@ class RunCoverage:
         self._stored = self._record
         return self._record
 
-    def _tell(self, segment: Segment, spans: int, reason: str | None) -> None:
-        self._record = with_reading(self._record, segment, read_at=self._read_at, spans=spans, reason=reason)
+    def _whole_before(self, moment: datetime) -> None:
+        """Every slice left that ends by then was read whole, and the one that the window ends in with the window."""
+        whole = [start for start in self._left if min(start + timedelta(hours=1), self._end) <= moment]
+        if whole:
+            self._record = with_reading(self._record, whole, self._end, read_at=self._read_at, spans=self._spans)
+            self._left = [start for start in self._left if start not in whole]
+
+
+def _start_of(hour: str) -> datetime:
+    return datetime.strptime(hour, HOUR_FORMAT).replace(tzinfo=UTC)

@@ -3,7 +3,7 @@
 The server's answer is a pre-filter and never the verdict (design, "Failure rules are Datadog queries").
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -57,6 +57,7 @@ class Searcher:
     ) -> None:
         self._source, self._rules, self._plan = source, rules, plan
         self._journal, self._learner = journal, learner
+        self._searches = 0
 
     def pages(self) -> Iterator[Page]:
         """Every page of the plan, to be judged. Raises SearchInterrupted when Datadog, the budget or the deadline ends
@@ -84,6 +85,11 @@ class Searcher:
         """Names that turned up only while reading: they are asked for too, so that a new evaluator's failures do not
         wait for the next run."""
         return self._learner.learned() - known if self._asks_by_name else frozenset()
+
+    def in_one_search(self, evaluators: frozenset[str]) -> Callable[[], bool]:
+        """Tells, while the pages of a window come, whether all of them come from one search, in the order of time."""
+        one, before = len(self._plan.apps) == 1 and len(evaluators) <= NAMES_A_QUERY, self._searches
+        return lambda: one and self._searches == before + 1
 
     def pages_of(self, window: Window, evaluators: frozenset[str]) -> Iterator[Page]:
         """Every page of a window. Raises SearchInterrupted."""
@@ -160,6 +166,7 @@ class Searcher:
         query = self._query(app, evaluators, only)
         if query is None:
             return
+        self._searches += 1
         shown = self._query(app, frozenset(filter(is_evaluator_name, evaluators)), only)
         self._journal.asked(shown or "(evaluators whose names may not be shown)")
         for page in self._source.search(query, window):

@@ -4,7 +4,7 @@ A slice is a whole hour in UTC. Every run reads the whole look-back again, newes
 read for longest, so that a run that ends early starves none (facts: platform.md §1.3). Pure: no clock, no store.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -46,37 +46,50 @@ def record_for(record: CoverageRecord | None, asked: str, window: Window) -> Cov
     return _with_hours(record, start, end)
 
 
-def plan(record: CoverageRecord, window: Window) -> Iterator[Segment]:
-    """The slices of the window in the order in which they are read, quiet neighbours together."""
+def plan(record: CoverageRecord, window: Window) -> list[Segment]:
+    """The slices of the window in the order in which they are read: newest first, then those not read for longest.
+
+    Neighbours are searched together while the last readings saw few spans in them, or where none has been read yet.
+    """
     start, end = _moment(window.start), _moment(window.end)
     wanted = [one for one in record.slices if _moment(one.end) > start and _moment(one.start) < end]
-    left = sorted(wanted, key=lambda one: one.start)
-    if not left:
-        return
-    newest = left.pop()
-    yield from _segments([newest], start, end)
-    for age in sorted({one.read_at or "" for one in left}):
-        yield from _segments([one for one in left if (one.read_at or "") == age], start, end)
+    wanted.sort(key=lambda one: one.start, reverse=True)
+    if sum(one.spans for one in wanted) <= SPANS_A_SEARCH and all(one.read_at for one in wanted):
+        return [_segment(wanted, start, end)] if wanted else []
+    newest, left = wanted[:1], wanted[1:]
+    ages = sorted({one.read_at or "" for one in left})
+    groups = [newest, *([one for one in left if (one.read_at or "") == age] for age in ages)]
+    return [_segment(run, start, end) for group in groups for run in _neighbours(group)]
 
 
 def with_reading(
-    record: CoverageRecord, segment: Segment, *, read_at: str, spans: int, reason: str | None
+    record: CoverageRecord,
+    slices: Collection[datetime],
+    until: datetime,
+    *,
+    read_at: str,
+    spans: Mapping[datetime, int],
 ) -> CoverageRecord:
-    """The record after a segment was read: whole up to the window's end, or not and why."""
-    ends = _moment(segment.window.end)
-    slices = []
-    for one in record.slices:
-        if _moment(one.start) in segment.slices:
-            if reason is None:
-                until = timestamp(min(_moment(one.end), ends))
-                share = spans // len(segment.slices)
-                told = msgspec.structs.replace(one, until=until, read_at=read_at, reason=None, spans=share)
-            else:
-                told = msgspec.structs.replace(one, reason=reason)
-            slices.append(told)
-        else:
-            slices.append(one)
-    return msgspec.structs.replace(record, slices=tuple(slices))
+    """The record after these slices (their beginnings) were read whole, up to a moment."""
+
+    def told(one: SliceReading) -> SliceReading:
+        start, end = _moment(one.start), _moment(one.end)
+        reached = timestamp(min(end, until))
+        return msgspec.structs.replace(one, until=reached, read_at=read_at, reason=None, spans=spans.get(start, 0))
+
+    return _changed(record, slices, told)
+
+
+def with_doubt(record: CoverageRecord, slices: Collection[datetime], reason: str) -> CoverageRecord:
+    """The record after these slices could not be read whole; what earlier runs read of them stands."""
+    return _changed(record, slices, lambda one: msgspec.structs.replace(one, reason=reason))
+
+
+def _changed(
+    record: CoverageRecord, slices: Collection[datetime], change: Callable[[SliceReading], SliceReading]
+) -> CoverageRecord:
+    changed = (change(one) if _moment(one.start) in slices else one for one in record.slices)
+    return msgspec.structs.replace(record, slices=tuple(changed))
 
 
 def compacted(record: CoverageRecord, now: datetime) -> CoverageRecord:
@@ -126,21 +139,17 @@ def _new(start: datetime, end: datetime) -> Iterator[SliceReading]:
         start += HOUR
 
 
-def _segments(slices: Sequence[SliceReading], start: datetime, end: datetime) -> Iterator[Segment]:
-    """Newest first; neighbours together while the last readings saw few spans in them."""
-    group: list[SliceReading] = []
-    for one in sorted(slices, key=lambda one: one.start, reverse=True):
-        full = group and (
-            group[-1].start != one.end
-            or one.read_at is None
-            or sum(each.spans for each in group) + one.spans > SPANS_A_SEARCH
-        )
-        if full:
-            yield _segment(group, start, end)
-            group = []
-        group.append(one)
-    if group:
-        yield _segment(group, start, end)
+def _neighbours(slices: Sequence[SliceReading]) -> Iterator[list[SliceReading]]:
+    """Slices, newest first, in runs that adjoin and are few spans together, as far as is known."""
+    run: list[SliceReading] = []
+    for one in slices:
+        spans = sum(each.spans for each in run) + one.spans
+        if run and (run[-1].start != one.end or spans > SPANS_A_SEARCH):
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run
 
 
 def _segment(group: Iterable[SliceReading], start: datetime, end: datetime) -> Segment:
