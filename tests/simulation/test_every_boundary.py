@@ -1,13 +1,15 @@
 """A run is killed at every write there is, once before it and once with its answer lost: enumerated, not sampled."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 
 import pytest
 
 from evalforge.ports import CaptureStore
 from evalforge.storage.sqlite import SqliteStore
 from helpers.firestore_emulator import new_project
+from helpers.simulation.chaos import folder_in_memory
 from helpers.simulation.faults import ANY_WRITE, Doom
 from helpers.simulation.process import Process
 from helpers.simulation.times import HOUR
@@ -21,24 +23,24 @@ Opener = Callable[[], CaptureStore]
 
 
 @pytest.fixture(params=["sqlite", "firestore"])
-def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Opener]:
+def new_store(request: pytest.FixtureRequest) -> Iterator[Callable[[], Opener]]:
     """Gives an opener of one more empty store each time."""
     if request.param == "sqlite":
-        numbers = iter(range(1000))
+        with folder_in_memory() as folder:
+            paths = (folder / f"{number}.db" for number in count())
 
-        def sqlite() -> Opener:
-            path = tmp_path / f"{next(numbers)}.db"
-            return lambda: SqliteStore(path)
+            def sqlite() -> Opener:
+                return partial(SqliteStore, next(paths))
 
-        return sqlite
+            yield sqlite
+        return
     request.getfixturevalue("firestore_emulator")
     from evalforge.storage.firestore import FirestoreStore
 
     def firestore() -> Opener:
-        project = new_project()
-        return lambda: FirestoreStore(project, "(default)", "evalforge_")
+        return partial(FirestoreStore, new_project(), "(default)", "evalforge_")
 
-    return firestore
+    yield firestore
 
 
 def played(open_store: Opener, doom: Doom | None) -> tuple[World, Process]:

@@ -1,6 +1,6 @@
 """Two hundred seeds of chaos over the real pipeline, client and store; `make soak SEEDS=10000` plays more.
 
-A seed that goes wrong names the command that plays it again and tells its story.
+A seed that goes wrong names the command that plays it again, which tells its story.
 """
 
 import subprocess

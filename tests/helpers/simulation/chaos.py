@@ -3,6 +3,8 @@
 import os
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,14 @@ OVERLAPS = 0.15
 STOPS = 0.05
 """How often a run is told to stop by a signal."""
 IN_MEMORY = Path("/dev/shm")
+
+
+@contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """A folder for a while, on a file system in memory where there is one, which spares the wait for disks."""
+    usable = IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK)
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY if usable else None, prefix="evalforge-") as folder:
+        yield Path(folder)
 
 
 @dataclass(frozen=True)
@@ -39,14 +49,14 @@ class Verdict:
 
 def play(seed: int) -> Verdict:
     """Chaos over a few hours, then the fault-free phase; with the real store on a file."""
-    with tempfile.TemporaryDirectory(dir=_folder()) as folder:
-        path = Path(folder) / "store.db"
+    with folder_in_memory() as folder:
+        path = folder / "store.db"
         world = World(seed, lambda: SqliteStore(path), hours=HOURS)
         late = world.traffic.late
         _plan(world)
         world.scheduler.run()
         world.converge()
-        wrong = [*world.wrong, *canaries_in(Path(folder))]
+        wrong = [*world.wrong, *canaries_in(folder)]
         captures = len(world.oracle.traces)
     faults = world.faults.happened + late
     return Verdict(
@@ -67,8 +77,3 @@ def _plan(world: World) -> None:
         while random.random() < OVERLAPS:
             world.start_run(moment + random.uniform(0, 30), world.faults.doom())
         moment += random.choice((5, 15, 15, 15, 40)) * MINUTE
-
-
-def _folder() -> Path | None:
-    """A file system in memory, where there is one."""
-    return IN_MEMORY if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) else None

@@ -169,7 +169,9 @@ REFUSALS: dict[str, Callable[[Random, dict[str, str]], Answer]] = {
     "throttled": _throttled,
     "server error": lambda random, headers: _refused(random.choice((408, 500, 502, 503, 504)), headers),
     "web page": lambda _, headers: Answer(status=200, headers=headers, body=b"<html>Sign in</html>"),
-    "long wait asked": lambda random, headers: _refused(429, headers | {"retry-after": str(random.randrange(61, 4000))}),
+    "long wait asked": lambda random, headers: _refused(
+        429, headers | {"retry-after": str(random.randrange(61, 4000))}
+    ),
 }
 LOST = {"reset": 0.1, "silence": 3600.0}
 """How long it takes until the client knows, if it waits for ever."""

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import msgspec
 
-from evalforge.models import FailureCapture, IngestionRun
+from evalforge.models import CoverageRecord, FailureCapture, IngestionRun
 from helpers.simulation.oracle import Oracle
 from helpers.simulation.process import Process
-from helpers.simulation.traffic import CANARY, Traffic, Version
+from helpers.simulation.times import seconds_of
+from helpers.simulation.traffic import CANARY, FIELD_RATING, QUALITY, Traffic, Version
 
 RATE_WINDOW_SECONDS = 60.0
+ALWAYS_ASKED = frozenset({FIELD_RATING, QUALITY, "hallucination"})
+"""Evaluators that the settings or the rules name, so that no run can fail to know of them."""
 
 
 def unread(
@@ -47,6 +50,22 @@ def _unlike(capture: FailureCapture | None, span_id: str, version: Version, orac
     if held.content_hash is not None:
         return None if held.content_hash == wanted.content_hash else "is not as it was then"
     return None if held == wanted else "is not as it was then"
+
+
+def unread_of_record(
+    record: CoverageRecord, traffic: Traffic, oracle: Oracle, captures: Mapping[str, FailureCapture], now: float
+) -> list[str]:
+    """Failing spans of which the record of coverage says that they were read, and of which something is not stored.
+
+    What has not changed since the run began that read a slice must be as that run found it.
+    """
+    found: list[str] = []
+    for part in record.slices:
+        if part.until is not None and part.read_at is not None:
+            starts = seconds_of(part.start), seconds_of(part.until)
+            period = seconds_of(part.read_at), now
+            found += unread(traffic, oracle, captures, ALWAYS_ASKED, period, starts)
+    return [f"the record of coverage says that it was read: {one}" for one in found]
 
 
 def over_the_rate(requests: Sequence[tuple[float, Process]], rate: int) -> list[str]:

@@ -52,7 +52,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "late evaluations are dropped": Mutation(
         "ingestion/pipeline.py",
         "        merged = self._merged(stored, read)\n",
-        '        if read.trace_payload.spans[0].span_id in {one.span_id for one in stored.trace_payload.spans}:\n'
+        "        if read.trace_payload.spans[0].span_id in {one.span_id for one in stored.trace_payload.spans}:\n"
         '            return stored, "unchanged"\n'
         "        merged = self._merged(stored, read)\n",
         "payload",

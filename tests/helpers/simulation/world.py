@@ -16,7 +16,7 @@ from helpers.runs import Lines
 from helpers.scanning import SmallScanner
 from helpers.simulation.datadog import SimulatedDatadog, Wire
 from helpers.simulation.faults import Doom, Faults
-from helpers.simulation.invariants import counted_twice, dump, moved, over_the_rate, unread
+from helpers.simulation.invariants import counted_twice, dump, moved, over_the_rate, unread, unread_of_record
 from helpers.simulation.oracle import Oracle
 from helpers.simulation.process import Killed, Process
 from helpers.simulation.scheduler import Scheduler
@@ -38,7 +38,9 @@ CLEAN_RUNS = 2
 class World:
     """All that one seed makes. `open_store` opens the same store each time."""
 
-    def __init__(self, seed: int, open_store: Callable[[], CaptureStore], *, hours: float = 4, traces: int = 30) -> None:
+    def __init__(
+        self, seed: int, open_store: Callable[[], CaptureStore], *, hours: float = 4, traces: int = 30
+    ) -> None:
         self.seed, self.open_store = seed, open_store
         self.random = Random(seed)
         self.faults = Faults(self._child())
@@ -95,6 +97,9 @@ class World:
             finally:
                 process.ended = True
             captures = captures_in(store)
+            record = store.coverage() if hasattr(store, "coverage") else None
+        if record is not None:
+            self.wrong += unread_of_record(record, self.traffic, self.oracle, captures, self.scheduler.seconds)
         self.wrong += moved(self._first_fetched, captures)
         self._first_fetched |= {one.trace_id: one.fetched_at for one in captures.values()}
 
