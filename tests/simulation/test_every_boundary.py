@@ -55,6 +55,7 @@ def played(open_store: Opener, doom: Doom | None) -> tuple[World, Process]:
     return world, second
 
 
+@pytest.mark.timeout(300)
 def test_a_run_killed_at_any_write_loses_nothing_and_counts_nothing_twice(new_store: Callable[[], Opener]) -> None:
     whole, undisturbed = played(new_store(), None)
     assert not whole.wrong

@@ -16,6 +16,7 @@ from helpers.simulation.mutations import TESTS
 SEEDS, AT_ONCE = 200, 50
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, AT_ONCE))
 def test_after_any_chaos_the_store_holds_what_a_perfect_reader_would_have_stored(first: int) -> None:
     verdicts = [play(seed) for seed in range(first, first + AT_ONCE)]
@@ -31,7 +32,7 @@ def _assert_that_faults_happened(verdicts: list[Verdict]) -> None:
     assert faults["duplicates"] >= len(verdicts)
     assert sum(one.kills for one in verdicts) >= len(verdicts)
     assert killed == set(PHASES)
-    assert min(one.captures for one in verdicts) > 0
+    assert min(one.captures for one in verdicts) >= 10
 
 
 def test_a_seed_tells_the_same_story_in_every_process() -> None:

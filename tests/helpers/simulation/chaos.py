@@ -57,7 +57,7 @@ def play(seed: int) -> Verdict:
         world.scheduler.run()
         world.converge()
         wrong = [*world.wrong, *canaries_in(folder)]
-        captures = len(world.oracle.traces)
+        captures = world.captured
     faults = world.faults.happened + late
     return Verdict(
         seed, tuple(wrong), faults, len(world.reports), len(world.datadog.requests), captures, tuple(world.story)

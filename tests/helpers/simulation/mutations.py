@@ -1,4 +1,7 @@
-"""Bugs to plant in a copy of the product, each as a replacement of text, and what the simulator must say of it."""
+"""Bugs to plant in a copy of the product, each as a replacement of text, and what the simulator must say of it.
+
+A text that is no longer there fails the test: who changes that code says anew where the bug would be.
+"""
 
 import shutil
 import subprocess

@@ -29,6 +29,7 @@ class Oracle:
     def __init__(self, traffic: Traffic, rules: RuleSet, sanitizer: Sanitizer) -> None:
         self._traffic, self._rules, self._sanitizer = traffic, rules, sanitizer
         self._captures: dict[int, FailureCapture] = {}
+        self._contexts: dict[int, tuple[CapturedSpan, tuple[str, ...]]] = {}
 
     @cached_property
     def traces(self) -> dict[str, list[SimulatedSpan]]:
@@ -78,9 +79,15 @@ class Oracle:
 
     def _context(self, span: SimulatedSpan, held: CapturedSpan | None) -> tuple[CapturedSpan, tuple[str, ...]]:
         """The version of it that is held as context, if that is one of its versions, else the last."""
-        versions = [self._sanitizer.context(decode_span(version.raw)) for version in span.versions]
+        versions = [self._as_context(version) for version in span.versions]
         same = (one for one in versions if held is not None and _is_like(one[0], held))
         return next(same, versions[-1])
+
+    def _as_context(self, version: Version) -> tuple[CapturedSpan, tuple[str, ...]]:
+        key = id(version)
+        if key not in self._contexts:
+            self._contexts[key] = self._sanitizer.context(decode_span(version.raw))
+        return self._contexts[key]
 
     def _different(self, capture: FailureCapture, spans: list[SimulatedSpan]) -> list[str]:
         wrong = self._wrong_reasons(capture, spans)

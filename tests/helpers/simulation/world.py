@@ -60,6 +60,11 @@ class World:
         self._first_fetched: dict[str, str] = {}
         self._runs = 0
 
+    @property
+    def captured(self) -> int:
+        """How many traces were ever seen in the store."""
+        return len(self._first_fetched)
+
     def _child(self) -> Random:
         return Random(self.random.getrandbits(64))
 
