@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SEEDS ?= 2000
+FIRST ?= 1000
 
-.PHONY: demo gcp ner test check bench contracts lock clean
+.PHONY: demo gcp ner test soak check bench contracts lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
@@ -16,6 +18,10 @@ ner: .venv/.ner
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2
+
+# As many seeds of the simulator as asked: make soak SEEDS=10000 FIRST=1000
+soak: .venv/.dev
+	PYTHONPATH=tests $(BIN)/python -m helpers.simulation --first $(FIRST) --seeds $(SEEDS) --processes 2
 
 check: .venv/.dev
 	$(BIN)/ruff check .

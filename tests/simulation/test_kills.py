@@ -10,12 +10,17 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from helpers.commands import environment, evalforge
 from helpers.exported import failed
 from helpers.fake_datadog import FakeDatadog, slow_body
+from helpers.simulation.chaos import folder_in_memory
 
 SPANS = [failed(number, trace=f"{number % 300:032x}") for number in range(1, 901)]
-KILLS = 8
+PROCESSES, KILLS, ATTEMPTS = 2, 25, 27
+"""Fifty kills in all, in two tests that go on side by side; a run may end before it is killed."""
+LONGEST_DELAY_SECONDS = 0.4
 
 
 def started(env: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -23,23 +28,39 @@ def started(env: dict[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_runs_killed_at_any_moment_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
-    store, rng = tmp_path / "store.db", random.Random(7)
-    with FakeDatadog(spans=SPANS) as server:
+@pytest.mark.parametrize("seed", range(PROCESSES))
+def test_runs_killed_at_any_moment_lose_nothing_and_count_nothing_twice(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    with FakeDatadog(spans=SPANS) as server, folder_in_memory() as folder:
+        store, whole = folder / "store.db", tmp_path / "whole.db"
         env = environment(store, server.url, EVALFORGE_PAGE_LIMIT="50", EVALFORGE_LEASE_SECONDS="0.1")
-        for _ in range(KILLS):
-            run = started(env)
-            time.sleep(0.35 + rng.random() * 0.6)
-            run.kill()
-            run.communicate()
+        killed = 0
+        for number in range(1, ATTEMPTS + 1):
+            server.spans = SPANS[: len(SPANS) * number // ATTEMPTS]
+            killed += was_killed(env, server, rng)
         time.sleep(0.2)
         last = evalforge("capture", "--json", env=environment(store, server.url))
-        whole = tmp_path / "whole.db"
+        again = evalforge("capture", "--json", env=environment(store, server.url))
         evalforge("capture", "--json", env=environment(whole, server.url))
-    assert last.code == 0, last.err
-    assert without_fetch_time(store) == without_fetch_time(whole)
-    with closing(sqlite3.connect(store)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert (last.code, again.code) == (0, 0), last.err
+        assert killed >= KILLS
+        assert again.report["tally"]["captures_created"] == again.report["tally"]["captures_updated"] == 0
+        assert without_fetch_time(store) == without_fetch_time(whole)
+        with closing(sqlite3.connect(store)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def was_killed(env: dict[str, str], server: FakeDatadog, rng: random.Random) -> bool:
+    """A run, killed while it starts or some time after its first request; whether it was still there to be killed."""
+    asked = len(server.requests)
+    run = started(env)
+    if rng.random() < 0.8:
+        while len(server.requests) == asked and run.poll() is None:
+            time.sleep(0.002)
+    time.sleep(rng.random() ** 2 * LONGEST_DELAY_SECONDS)
+    run.kill()
+    run.communicate()
+    return run.returncode == -signal.SIGKILL
 
 
 def without_fetch_time(store: Path) -> list[dict[str, object]]:

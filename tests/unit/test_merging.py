@@ -188,3 +188,9 @@ def test_signals_past_the_cap_are_cut_weakest_first_and_the_times_of_failure_sta
 def test_the_quality_score_is_the_lowest_of_the_spans() -> None:
     spans = [span("1", quality_score=0.7), span("2", quality_score=0.2), span("3")]
     assert capture(spans=spans, signals=[signal("1")]).quality_score == 0.2
+
+
+def test_what_an_earlier_run_stored_keeps_its_moment_of_fetching_also_from_a_run_that_hung_before_its_lease() -> None:
+    stored = capture(fetched_at="2026-11-23T04:02:08.000Z")
+    read = capture(fetched_at="2026-11-23T04:00:00.000Z")
+    assert merge(stored, read).fetched_at == "2026-11-23T04:02:08.000Z"

@@ -16,6 +16,7 @@ from evalforge.common.errors import ConfigurationError, CredentialsRejected
 from evalforge.ingestion.decoding import NotJson, decode_json
 from evalforge.ingestion.models import Page
 from evalforge.ingestion.search.attempts import Attempts, Limits, Reply, Request
+from evalforge.ingestion.search.bounded_http import BoundedHttp, Exchanger
 from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
 from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.search.pages import BrokenBody, PageEnvelope, split_page
@@ -39,7 +40,8 @@ class DatadogClient:
     """A TraceSource over HTTP. For one thread; a context manager.
 
     `deadline` is in seconds of `clock.monotonic()`; `random` gives numbers in [0, 1); `on_request` gets one event per
-    HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, elapsed_ms.
+    HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, elapsed_ms. `connect` makes the
+    connection, given what tells whether to stop.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class DatadogClient:
         stop: Callable[[], bool] = lambda: False,
         on_request: Callable[[dict[str, Any]], None] = lambda _: None,
         attempt_timeout: float = 30.0,
+        connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
     ) -> None:
         self._page_limit = page_limit
         self._saw_spans = False
@@ -70,6 +73,7 @@ class DatadogClient:
             random=random,
             stop=stop,
             on_request=on_request,
+            connect=connect,
         )
 
     def __enter__(self) -> Self:

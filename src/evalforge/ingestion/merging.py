@@ -61,7 +61,6 @@ def unite(
         signals=_united(stored.signals, read.signals, _signal_key, _signal_rank, standing),
         failed_at=_earliest(stored.failed_at, read.failed_at),
         last_failed_at=_latest(stored.last_failed_at, read.last_failed_at),
-        fetched_at=min(stored.fetched_at, read.fetched_at),
         datadog_site=read.datadog_site,
         trace_payload=TracePayload(
             spans=_united(kept.spans, seen.spans, _span_key, span_rank, standing),

@@ -68,14 +68,14 @@ class Pipeline:
         """The report of the run, which is also stored. Raises LeaseHeld or CredentialsRejected, after storing it."""
         started = self.clock.now()
         lease = self.store.acquire_lease(self.run_id, started, self.lease_seconds)
-        with Heartbeat(self.store, lease, self.clock, self.lease_seconds):
+        with Heartbeat(self.store, lease, self.clock, self.lease_seconds) as heartbeat:
             close_abandoned(self.store, lease, timestamp(started))
-            return _Run(self, lease, started).execute()
+            return _Run(self, lease, started, heartbeat).execute()
 
 
 class _Run:
-    def __init__(self, parts: Pipeline, lease: Lease, started: datetime) -> None:
-        self._parts, self._lease = parts, lease
+    def __init__(self, parts: Pipeline, lease: Lease, started: datetime, heartbeat: Heartbeat) -> None:
+        self._parts, self._lease, self._heartbeat = parts, lease, heartbeat
         self._started_at = timestamp(started)
         self._window = window_of(started, parts.lookback_hours)
         self._journal = Journal(parts.log, run_id=parts.run_id, started_at=self._started_at, window=self._window)
@@ -190,6 +190,7 @@ class _Run:
         self._seen += len(page.items)
         if len(self._reader.gathered.captures) >= self._parts.traces_a_commit:
             self._commit()
+        self._heartbeat.keep()
         self._show_progress()
 
     def _commit(self) -> None:
@@ -278,6 +279,7 @@ class _Run:
         )
         queue = sorted(self._lacking_context)
         while queue and not reader.stopped:
+            self._heartbeat.keep()
             trace_ids, queue = queue[:TRACES_A_CALL], queue[TRACES_A_CALL:]
             stored = parts.store.captures_of(trace_ids)
             lacking = [stored[trace_id] for trace_id in trace_ids if trace_id in stored]

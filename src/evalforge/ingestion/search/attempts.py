@@ -10,7 +10,7 @@ import msgspec
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from evalforge.common.clock import Clock
-from evalforge.ingestion.search.bounded_http import Answer, BoundedHttp, NoAnswer
+from evalforge.ingestion.search.bounded_http import Answer, BoundedHttp, Exchanger, NoAnswer
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.search.pages import BrokenBody
@@ -64,7 +64,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempts:
-    """Asks one server, one request at a time. `on_request` gets one event per attempt: names and numbers alone."""
+    """Asks one server, one request at a time. `on_request` gets one event per attempt: names and numbers alone.
+
+    `connect` makes the connection, given what tells whether to stop.
+    """
 
     def __init__(
         self,
@@ -77,11 +80,12 @@ class Attempts:
         random: Callable[[], float],
         stop: Callable[[], bool],
         on_request: Callable[[dict[str, Any]], None],
+        connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
     ) -> None:
         self._base_url, self._headers, self._limits = base_url, headers, limits
         self._pacer, self._clock, self._random = pacer, clock, random
         self._stop, self._on_request = stop, on_request
-        self._http = BoundedHttp(stop)
+        self._http = connect(stop)
         self.calls = 0
         self.rate_limit = RateLimit()
         self._waited = 0.0

@@ -10,6 +10,7 @@ import socket
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from ssl import SSLCertVerificationError, SSLContext
+from typing import Protocol
 
 import httpcore2
 import msgspec
@@ -39,6 +40,18 @@ class NoAnswer(Exception):
 
 class _OutOfTime(Exception):
     """The exchange has used up its time, or the process was asked to stop."""
+
+
+class Exchanger(Protocol):
+    """Makes one HTTP exchange after another."""
+
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, seconds: float
+    ) -> Answer:
+        """The answer to one request, within `seconds` in all. Raises NoAnswer."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
 
 
 class BoundedHttp:
