@@ -141,6 +141,14 @@ def test_erasure_takes_retried_dead_letters_and_none_comes_back(store, lease):
     assert store.manifests(HOURS).keys() == {HOURS[10], HOURS[11]}, "keyed hashes, of which none tells whose they are"
 
 
+def test_a_retry_that_learns_that_a_dead_letter_is_of_an_erased_trace_writes_nothing_of_it(store, lease):
+    store.commit(lease, Batch(dead_letters=[dead_letter("d1")]))
+    store.erase_trace("a1")
+    before = letters(store)
+    assert store.commit(lease, Batch(retried=[dead_letter("d1", trace_id="a1", attempts=2)])).erased == {"a1"}
+    assert letters(store) == before
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

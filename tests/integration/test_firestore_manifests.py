@@ -21,7 +21,7 @@ from helpers.firestore_emulator import new_project
 from helpers.firestore_server import Tally, counting
 
 PREFIX = "evalforge_"
-HOURS = [f"2026-11-{22 + hour // 24}T{hour % 24:02}" for hour in range(25)]
+HOURS = ["2026-11-22T23", *(manifest(hour).hour for hour in range(24))]
 TOO_LARGE = 1_100_000
 """Above Firestore's 1 MiB a document."""
 
