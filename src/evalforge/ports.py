@@ -59,7 +59,8 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a batch.
 
     `erased`: the traces of which nothing was written, because they or a user of theirs were erased. `refused`: the dead
-    letters of documents that the store would not take.
+    letters of documents that the store would not take; where there are any, manifests of the batch were not written, as
+    they may tell of such a document.
     """
 
     dead_letters_new: int = 0

@@ -1,10 +1,9 @@
 """What every store promises (ports.CaptureStore). One suite, run over each of them."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -15,48 +14,12 @@ from evalforge.ingestion.merging import SPANS_KEPT
 from evalforge.ingestion.pii.policy import MAX_USERS
 from evalforge.models import CapturedSpan, Erasure, Lease, TracePayload, named_in
 from evalforge.ports import Batch, CaptureFilter, CaptureStore, Position
-from evalforge.storage.sqlite import SqliteStore
-from helpers.captures import capture, capture_at_every_cap, dead_letter, run, signal, span, user
-from helpers.firestore_emulator import new_project
+from helpers.captures import NOON, capture, capture_at_every_cap, dead_letter, run, signal, span, user
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVERYTHING = CaptureFilter()
 ALICE, BOB = user("alice"), user("bob")
 BEFORE, AFTER = "2026-11-23T11:59:59.999Z", "2026-11-23T12:00:00.001Z"
 """Around NOON, when users are erased here."""
-
-Opener = Callable[[], CaptureStore]
-
-
-@pytest.fixture(params=["sqlite", "firestore"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    opened: list[CaptureStore] = []
-    if request.param == "firestore":
-        request.getfixturevalue("firestore_emulator")
-        project = new_project()
-
-    def opener() -> CaptureStore:
-        if request.param == "firestore":
-            from evalforge.storage.firestore import FirestoreStore
-
-            opened.append(FirestoreStore(project, "(default)", "evalforge_"))
-        else:
-            opened.append(SqliteStore(tmp_path / "store.db"))
-        return opened[-1]
-
-    yield opener
-    for store in opened:
-        store.close()
-
-
-@pytest.fixture
-def store(open_store: Opener) -> CaptureStore:
-    return open_store()
-
-
-@pytest.fixture
-def lease(store: CaptureStore) -> Lease:
-    return store.acquire_lease("r1", NOON, 60)
 
 
 def ids(store: CaptureStore, limit: int | None = None, **wanted: str) -> list[str]:

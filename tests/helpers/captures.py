@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,16 +20,20 @@ from evalforge.ingestion.summary import redaction_counts, summarise
 from evalforge.models import (
     CapturedSpan,
     Coverage,
+    CoverageRecord,
     DeadLetter,
     FailureCapture,
     IngestionRun,
     Redaction,
     Signal,
+    SliceReading,
     TracePayload,
     Window,
 )
+from evalforge.ports import Manifest
 
 START = "2026-11-23T10:00:00.000Z"
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def user(name: str) -> str:
@@ -112,3 +117,13 @@ def run(run_id: str = "r1", **fields: Any) -> IngestionRun:
         "coverage": Coverage(state="complete"),
     }
     return IngestionRun(**(given | fields))
+
+
+def manifest(hour: int = 10, entries: bytes = b"x" * 24, salt: str = "salt") -> Manifest:
+    return Manifest(hour=f"2026-11-23T{hour:02}", salt=salt, entries=entries)
+
+
+def coverage(until: str | None = START, **fields: Any) -> CoverageRecord:
+    """A record with one slice, read up to there."""
+    hour = SliceReading(start=START, end="2026-11-23T11:00:00.000Z", until=until, read_at=until, spans=7)
+    return CoverageRecord(**({"asked": "digest", "since": START, "slices": (hour,)} | fields))

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -29,22 +30,46 @@ class NoEmulator(Exception):
     """No emulator can be started here; says why."""
 
 
+class Emulator(NamedTuple):
+    """A fresh emulator: `host:port`, and its process group."""
+
+    host: str
+    group: int
+
+    def pause(self) -> None:
+        """Let it keep its connections and say nothing more."""
+        os.killpg(self.group, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on, with what it was asked meanwhile."""
+        os.killpg(self.group, signal.SIGCONT)
+
+
 @contextmanager
 def running_emulator() -> Iterator[str]:
     """`host:port` of a fresh emulator, which the environment names too while the block lasts. Raises NoEmulator."""
-    port = _free_port()
-    with tempfile.TemporaryFile() as output:
-        command = ["sh", "-c", UNTIL_STDIN_CLOSES, "sh", *_command(port)]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True)
-        before = os.environ.get(HOST_VARIABLE)
+    before = os.environ.get(HOST_VARIABLE)
+    with own_emulator() as emulator:
         try:
-            _wait_for(port)
-            os.environ[HOST_VARIABLE] = f"127.0.0.1:{port}"
-            yield f"127.0.0.1:{port}"
+            os.environ[HOST_VARIABLE] = emulator.host
+            yield emulator.host
         finally:
             os.environ.pop(HOST_VARIABLE, None)
             if before is not None:
                 os.environ[HOST_VARIABLE] = before
+
+
+@contextmanager
+def own_emulator() -> Iterator[Emulator]:
+    """A fresh emulator that only its holder knows. Raises NoEmulator."""
+    port = _free_port()
+    with tempfile.TemporaryFile() as output:
+        command = ["sh", "-c", UNTIL_STDIN_CLOSES, "sh", *_command(port)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True)
+        try:
+            _wait_for(port)
+            yield Emulator(f"127.0.0.1:{port}", process.pid)
+        finally:
             assert process.stdin is not None
             process.stdin.close()
             with suppress(ProcessLookupError):

@@ -22,7 +22,7 @@ from evalforge.storage.firestore_batches import BYTES_A_COMMIT, REFUSED
 from evalforge.storage.firestore_connection import ATTEMPT_SECONDS, PATIENCE_SECONDS, WRITES_A_COMMIT
 from helpers.captures import capture, dead_letter, run, span, user
 from helpers.firestore_emulator import HOST_VARIABLE, new_project
-from helpers.firestore_server import CANARY, Tally, refusing_server
+from helpers.firestore_server import CANARY, Tally, counting, refusing_server
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVERYTHING = CaptureFilter()
@@ -33,13 +33,9 @@ TOO_LARGE = 1_100_000
 
 
 @pytest.fixture
-def tally(firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> Tally:
-    """Hears all that clients made from now on say and are told."""
-    heard, plain = Tally(), grpc.insecure_channel
-    monkeypatch.setattr(
-        grpc, "insecure_channel", lambda *given, **more: grpc.intercept_channel(plain(*given, **more), heard)
-    )
-    return heard
+def tally(firestore_emulator: str) -> Iterator[Tally]:
+    with counting() as heard:
+        yield heard
 
 
 @pytest.fixture

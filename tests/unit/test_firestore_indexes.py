@@ -3,7 +3,7 @@
 The emulator answers any query without an index and the service does not, so that this is held here. The rule is the
 service's ("Index types", "Index merging"): the equalities of a query need an index that ends in the query's order; one
 index for each equality is enough, since indexes with the same end are merged. A query by one field alone has the
-automatic index, unless that field is exempt.
+automatic index, unless that field is exempt. By document id alone there is always one.
 """
 
 import json
@@ -19,11 +19,13 @@ pytest.importorskip("google.cloud.firestore")
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client
 
-from evalforge.models import DeadLetter, IngestionRun
-from evalforge.ports import CaptureFilter, Position
+from evalforge.models import CoverageRecord, DeadLetter, IngestionRun
+from evalforge.ports import CaptureFilter, Manifest, Position
 from evalforge.storage import firestore_queries as queries
+from evalforge.storage.firestore_connection import Connection
 from evalforge.storage.firestore_documents import capture_document, to_document
 from evalforge.storage.firestore_lease import FIELDS as LEASE_FIELDS
+from evalforge.storage.firestore_manifests import BYTES_A_SHARD, ManifestDocuments
 from helpers.captures import capture, dead_letter, run
 
 PREFIX = "evalforge_"
@@ -50,6 +52,8 @@ def made_queries() -> Iterator[Any]:
     yield queries.erased_before(client.collection(f"{PREFIX}erased_users"), "x")
     yield queries.dead_letters(letters)
     yield queries.of_trace(letters, "1")
+    hours = client.collection(f"{PREFIX}manifests")
+    yield queries.manifests_before(hours, hours.document("2026-11-23T10"))
     yield queries.runs(client.collection(f"{PREFIX}runs"))
 
 
@@ -69,6 +73,8 @@ def needs(query: Any) -> Needs:
 def used(query: Any) -> set[Any]:
     """The indexes that serve the query: composite ones, or (collection, field) for an automatic one."""
     collection, equal, order = needs(query)
+    if not equal and order == (("__name__", "ASCENDING"),):
+        return set()
     if len(equal) + len([field for field, _ in order if field != "__name__"]) == 1:
         return {(collection, next(iter(equal), None) or order[0][0])}
     return {(collection, ((field, "ASCENDING"), *order)) for field in equal} or {(collection, order)}
@@ -88,7 +94,9 @@ def test_every_query_has_its_index_and_every_index_its_query() -> None:
     }
 
 
-def test_every_field_is_exempt_from_automatic_indexes_unless_a_query_needs_one() -> None:
+def test_every_field_is_exempt_from_automatic_indexes_unless_a_query_needs_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     fields: dict[str, set[str]] = {
         "raw_traces": set(capture_document(capture())),
         "dead_letters": set(to_document(dead_letter())),
@@ -97,12 +105,27 @@ def test_every_field_is_exempt_from_automatic_indexes_unless_a_query_needs_one()
         "erased": {"trace_id"},
         "erased_users": {"user_hash", "erased_at"},
         "leases": set(LEASE_FIELDS),
+        "manifests": manifest_fields(monkeypatch),
+        "state": set(to_document(CoverageRecord(asked="x", since="x"))),
     }
     assert fields["dead_letters"] > set(DeadLetter.__struct_fields__)
     assert fields["runs"] > set(IngestionRun.__struct_fields__)
     stored = {(f"{PREFIX}{collection}", field) for collection, names in fields.items() for field in names}
     automatic = {index for query in made_queries() for index in used(query) if isinstance(index[1], str)}
     assert stored - automatic == EXEMPT
+
+
+def manifest_fields(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Those of a manifest of more than one document."""
+    monkeypatch.setenv(
+        "FIRESTORE_EMULATOR_HOST", "127.0.0.1:1"
+    )  # nobody is asked; without it there must be credentials
+    connection = Connection("project", "(default)", PREFIX, None, 1.0)
+    large = Manifest(hour="2026-11-23T10", salt="x", entries=bytes(BYTES_A_SHARD + 1))
+    documents = [document for _, document in ManifestDocuments(connection).documents_of(large)]
+    connection.close()
+    assert len(documents) == 2
+    return {field for document in documents for field in document}
 
 
 def test_firebases_command_finds_the_indexes() -> None:

@@ -11,14 +11,15 @@ from typing import TypeVar
 from google.api_core.exceptions import GoogleAPIError
 from google.cloud.firestore import Query
 
-from evalforge.models import DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
-from evalforge.ports import Batch, CaptureFilter, Committed, Position
+from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
+from evalforge.ports import Batch, CaptureFilter, Committed, Manifest, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_batches import Committer
 from evalforge.storage.firestore_connection import DOCUMENTS_A_READ, PATIENCE_SECONDS, Connection
 from evalforge.storage.firestore_documents import names_in, to_capture, to_document, to_noun
 from evalforge.storage.firestore_erasure import Eraser
 from evalforge.storage.firestore_lease import LeaseDocument
+from evalforge.storage.firestore_manifests import ManifestDocuments
 from evalforge.storage.ids import can_be_an_id
 
 Noun = TypeVar("Noun", DeadLetter, IngestionRun)
@@ -42,7 +43,8 @@ class FirestoreStore:
         self._connection = Connection(project, database, prefix, emulator, patience_seconds)
         self._lease = LeaseDocument(self._connection)
         self._eraser = Eraser(self._connection, self._lease)
-        self._committer = Committer(self._connection, self._lease, self._eraser)
+        self._readings = ManifestDocuments(self._connection)
+        self._committer = Committer(self._connection, self._lease, self._eraser, self._readings)
         self._captures = self._connection.collection("raw_traces")
         self._letters = self._connection.collection("dead_letters")
         self._runs = self._connection.collection("runs")
@@ -69,6 +71,15 @@ class FirestoreStore:
 
     def commit(self, lease: Lease, batch: Batch) -> Committed:
         return self._committer.commit(lease, batch)
+
+    def manifests(self, hours: Collection[str]) -> Mapping[str, Manifest]:
+        return self._readings.read(hours)
+
+    def forget_manifests(self, before: str) -> int:
+        return self._readings.forget(before)
+
+    def coverage(self) -> CoverageRecord | None:
+        return self._readings.coverage()
 
     def list_captures(
         self, wanted: CaptureFilter, limit: int | None = None, after: Position | None = None

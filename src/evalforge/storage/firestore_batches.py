@@ -4,63 +4,40 @@ A commit first looks, in one read, at the lease and at what is there of its docu
 updates what is not, so that the backlog's fields stay, on condition that the lease did not change since.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 from google.api_core.exceptions import GoogleAPIError, InvalidArgument
 from google.cloud import firestore
-from google.cloud.firestore import DocumentReference
-from google.cloud.firestore_v1.types import Write
 
 from evalforge.models import DeadLetter, FailureCapture, Lease, is_of_erased
-from evalforge.ports import Batch, Committed
-from evalforge.storage.firestore_connection import WRITES_A_COMMIT, Connection, Found, Snapshot
-from evalforge.storage.firestore_documents import (
-    BACKLOGS,
-    NAMES,
-    SCHEMA_VERSION,
-    USER_HASHES,
-    Document,
-    capture_document,
-    names_in,
-    refuse_newer,
-    size_of,
-    to_document,
-    to_write,
-)
+from evalforge.ports import Batch, Committed, Manifest
+from evalforge.storage.firestore_connection import Connection, Found, Snapshot
+from evalforge.storage.firestore_documents import NAMES, SCHEMA_VERSION, USER_HASHES, names_in, refuse_newer
 from evalforge.storage.firestore_erasure import Eraser
+from evalforge.storage.firestore_items import BYTES_A_COMMIT, Item, Items, parted
 from evalforge.storage.firestore_lease import FIELDS, MOST_ATTEMPTS, MOVED_ON, LeaseDocument
+from evalforge.storage.firestore_manifests import ManifestDocuments
 from evalforge.storage.ids import can_be_an_id
 
-BYTES_A_COMMIT = 3_500_000
-"""The emulator takes messages of 4 MiB, the service 10 MiB (facts: platform.md §0, finding 7)."""
 REFUSED = "the store refused it"
-
-
-class Item(NamedTuple):
-    """One document to write, and the noun it was made of."""
-
-    noun: FailureCapture | DeadLetter
-    reference: DocumentReference
-    document: Document
-    size: int
+NO_NAMES = frozenset[str]()
 
 
 class Committer:
     """Writes the batches of runs."""
 
-    def __init__(self, connection: Connection, lease: LeaseDocument, eraser: Eraser) -> None:
+    def __init__(
+        self, connection: Connection, lease: LeaseDocument, eraser: Eraser, readings: ManifestDocuments
+    ) -> None:
         self._connection, self._lease, self._eraser = connection, lease, eraser
-        self._captures, self._letters = connection.collection("raw_traces"), connection.collection("dead_letters")
+        self._items = Items(connection, readings)
         self._erased = connection.collection("erased")
         self.evaluators = connection.collection("evaluators").document("known")
 
     def commit(self, lease: Lease, batch: Batch) -> Committed:
         """As `ports.CaptureStore.commit`; one atomic commit for as much as fits into one."""
-        parts = list(parted(self._items(batch)))
-        first = self._commit(lease, parts[0], frozenset(batch.evaluators))
-        return _together([first, *(self._commit(lease, part) for part in parts[1:])])
+        return self._in_turn(lease, parted(self._items.of(batch)), frozenset(batch.evaluators))
 
     def erased_among(self, seen: Snapshot | None, trace_ids: Iterable[str]) -> frozenset[str]:
         """Which of the traces are erased, asked only if the lease says that anything ever was."""
@@ -70,28 +47,30 @@ class Committer:
         found = self._connection.get(self._erased.document(one) for one in references.values())
         return frozenset(references[path] for path in found)
 
-    def _items(self, batch: Batch) -> Iterator[Item]:
-        for capture in batch.captures:
-            yield _item(capture, self._captures.document(capture.trace_id), capture_document(capture))
-        for letter in batch.dead_letters:
-            yield _item(letter, self._letters.document(letter.dead_letter_id), to_document(letter))
+    def _in_turn(self, lease: Lease, parts: Iterable[list[Item]], evaluators: frozenset[str] = NO_NAMES) -> Committed:
+        """Each part in a commit of its own. Once a document was refused no manifest is written: it may speak of it."""
+        done = Committed()
+        for part in parts:
+            items = [item for item in part if not (done.refused and isinstance(item.noun, Manifest))]
+            done = _together(done, self._commit(lease, items, evaluators))
+            evaluators = NO_NAMES
+        return done
 
-    def _commit(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = frozenset()) -> Committed:
+    def _commit(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = NO_NAMES) -> Committed:
         if any(item.size > BYTES_A_COMMIT for item in items):
-            return self._refused(lease, items)
+            return self._refused(lease, items, evaluators)
         erased: set[str] = set()
+        seen_first: Found | None = None
         for _ in range(MOST_ATTEMPTS):
-            seen = self._connection.get(
-                [self._lease.reference, self.evaluators, *(item.reference for item in items)],
-                [*FIELDS, NAMES, SCHEMA_VERSION],
-            )
+            seen = self._look(items, evaluators)
+            seen_first = seen if seen_first is None else seen_first  # a lost answer may hide that this wrote the rest
             held = self._lease.required(lease, seen.get(self._lease.reference.path))
             if unwanted := self._of_erased_users(held, items):
                 self._eraser.erase(unwanted)  # which changes the lease, so that this looks again
-                items = [item for item in items if item.noun.trace_id not in unwanted]
+                items = [item for item in items if item.trace_id not in unwanted]
                 erased |= unwanted
                 continue
-            erased |= self.erased_among(held, {item.noun.trace_id for item in items if item.noun.trace_id})
+            erased |= self.erased_among(held, {item.trace_id for item in items if item.trace_id})
             writes = self._writes(erased, seen, items)
             batch = self._connection.client.batch()
             self._lease.fence(batch, held)
@@ -100,24 +79,38 @@ class Committer:
                 batch.set(self.evaluators, {NAMES: firestore.ArrayUnion(sorted(unknown))}, merge=True)
             try:
                 if writes or unknown:
-                    self._connection.send(batch, (self._write(item, seen) for item in writes))
+                    self._connection.send(
+                        batch,
+                        (
+                            item.write(self._connection.path_of(item.reference), exists=item.reference.path in seen)
+                            for item in writes
+                        ),
+                    )
             except MOVED_ON:
                 continue
             except InvalidArgument as error:
-                if not writes:
+                if not any(isinstance(item.noun, FailureCapture | DeadLetter) for item in writes):
                     raise self._connection.explained(error) from error
-                return _together([Committed(erased=erased), self._refused(lease, writes, evaluators)])
+                return _together(Committed(erased=erased), self._refused(lease, writes, evaluators))
             except GoogleAPIError as error:
                 raise self._connection.explained(error) from error
-            letters = sum(isinstance(item.noun, DeadLetter) for item in writes)
-            return Committed(dead_letters_new=letters, erased=erased)
+            return Committed(dead_letters_new=_letters_new(items, erased, seen_first), erased=erased)
         raise self._lease.contended()
+
+    def _look(self, items: Iterable[Item], evaluators: Collection[str]) -> Found:
+        """The lease, and what is there of the documents on which it depends what is written; in one read."""
+        references = [self._lease.reference, *(item.reference for item in items if item.when != "unseen")]
+        if evaluators:
+            references.append(self.evaluators)
+        return self._connection.get(references, [*FIELDS, NAMES, SCHEMA_VERSION])
 
     def _of_erased_users(self, held: Snapshot, items: Sequence[Item]) -> frozenset[str]:
         """The traces of captures that hold what an erased user did before the erasure."""
         if not self._lease.anything_erased(held):
             return frozenset()
-        captures = [(item.noun, item.document) for item in items if isinstance(item.noun, FailureCapture)]
+        captures = [
+            (item.noun, item.document) for item in items if isinstance(item.noun, FailureCapture) and item.document
+        ]
         users = self._eraser.users_among({user for _, document in captures for user in document[USER_HASHES]})
         return frozenset(capture.trace_id for capture, _ in captures if users and is_of_erased(capture, users))
 
@@ -129,30 +122,23 @@ class Committer:
         return [
             item
             for item in items
-            if item.noun.trace_id not in erased
-            and not (isinstance(item.noun, DeadLetter) and item.reference.path in seen)
+            if item.trace_id not in erased and item.is_written(exists=item.reference.path in seen)
         ]
 
-    def _write(self, item: Item, seen: Found) -> Write:
-        exists = item.reference.path in seen
-        left_alone = BACKLOGS if exists else ()
-        fields = {name: value for name, value in item.document.items() if name not in left_alone}
-        return to_write(self._connection.path_of(item.reference), fields, exists=exists)
-
-    def _refused(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = frozenset()) -> Committed:
+    def _refused(self, lease: Lease, items: Sequence[Item], evaluators: frozenset[str] = NO_NAMES) -> Committed:
         """Halve until the document that is refused stands alone; of that, a dead letter."""
         if evaluators:
             self._commit(lease, (), evaluators)
         if len(items) == 1:
             letter = self._buried(lease, items[0])
-            document = to_document(letter)
-            buried = self._commit(lease, [_item(letter, self._letters.document(letter.dead_letter_id), document)])
-            return _together([buried, Committed(refused=[letter])])
+            buried = self._commit(lease, [self._items.of_letter(letter)])
+            return _together(buried, Committed(refused=[letter]))
         middle = len(items) // 2
-        return _together([self._commit(lease, items[:middle]), self._commit(lease, items[middle:])])
+        return self._in_turn(lease, [list(items[:middle]), list(items[middle:])])
 
     def _buried(self, lease: Lease, refused: Item) -> DeadLetter:
         noun = refused.noun
+        assert isinstance(noun, FailureCapture | DeadLetter)
         return DeadLetter(
             dead_letter_id=f"refused-{refused.reference.id}",
             trace_id=noun.trace_id,
@@ -164,29 +150,17 @@ class Committer:
 
     def _names(self, seen: Found) -> frozenset[str]:
         found = seen.get(self.evaluators.path)
-        return names_in(found) if found is not None else frozenset()
+        return names_in(found) if found is not None else NO_NAMES
 
 
-def parted(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """The items in order, in parts that each fit into one commit; at least one part, which may be empty."""
-    part: list[Item] = []
-    size = 0
-    for item in items:
-        if part and (len(part) == WRITES_A_COMMIT or size + item.size > BYTES_A_COMMIT):
-            yield part
-            part, size = [], 0
-        part.append(item)
-        size += item.size
-    yield part
+def _letters_new(items: Iterable[Item], erased: Collection[str], seen: Found) -> int:
+    letters = (item for item in items if isinstance(item.noun, DeadLetter) and item.when == "new")
+    return sum(item.trace_id not in erased and item.reference.path not in seen for item in letters)
 
 
-def _together(parts: Sequence[Committed]) -> Committed:
+def _together(one: Committed, other: Committed) -> Committed:
     return Committed(
-        dead_letters_new=sum(part.dead_letters_new for part in parts),
-        erased=frozenset[str]().union(*(part.erased for part in parts)),
-        refused=[letter for part in parts for letter in part.refused],
+        dead_letters_new=one.dead_letters_new + other.dead_letters_new,
+        erased=frozenset(one.erased) | frozenset(other.erased),
+        refused=[*one.refused, *other.refused],
     )
-
-
-def _item(noun: FailureCapture | DeadLetter, reference: DocumentReference, document: Document) -> Item:
-    return Item(noun, reference, document, size_of(document) + len(reference.path))

@@ -153,11 +153,14 @@ class Connection:
         emulated = f"FIRESTORE_EMULATOR_HOST={self._emulator} ({self.name})"
         where = emulated if self._emulator else f"EVALFORGE_STORE={self.name}"
         project = f"--project {self._project}"
+        within = f"{self._patience_seconds:g} s"
         create = f"gcloud firestore databases create {project} --database '{self._database}' --location LOCATION"
         match error:
+            case google_errors.RetryError() if isinstance(error.cause, google_errors.GoogleAPIError):
+                return self.explained(error.cause)
             case google_errors.RetryError() | google_errors.ServiceUnavailable() | google_errors.DeadlineExceeded():
                 advice = "start the emulator or unset it" if self._emulator else "check the network, then try again"
-                return StoreError(f"{where}: no answer from Firestore within {self._patience_seconds:g} s; {advice}")
+                return StoreError(f"{where}: no answer from Firestore within {within}; {advice}")
             case google_errors.Forbidden() if _API_DISABLED in str(error):
                 return ConfigurationError(
                     f"{where}: this project does not use Firestore yet; enable it and wait a minute: "
@@ -185,6 +188,10 @@ class Connection:
                 return ConfigurationError(f"{where}: this database is not one in Firestore's native mode; name another")
             case google_errors.ResourceExhausted():
                 return StoreError(f"{where}: the quota is used up; wait, or raise it in the Google Cloud console")
+            case google_errors.Aborted():
+                return StoreError(f"{where}: others write the same documents; find out what does, then try again")
+            case google_errors.InternalServerError():
+                return StoreError(f"{where}: Firestore failed within itself for {within}; try again later")
         return StoreError(f"{where}: Firestore refused with {type(error).__name__}; nothing more was written")
 
     @contextmanager

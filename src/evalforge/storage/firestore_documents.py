@@ -84,8 +84,16 @@ def names_in(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(names)
 
 
-def to_write(path: str, document: Document, *, exists: bool) -> Write:
+def to_delete(path: str) -> Write:
+    """The removal of a document; nothing if it is not there."""
+    write = Write.pb(Write())
+    write.delete = path
+    return cast("Write", Write.wrap(write))
+
+
+def to_write(path: str, document: Document, *, exists: bool | None) -> Write:
     """The creation of a document, or the update of these fields of one that is there; refused if it is otherwise.
+    `exists` None means: the document whole, whatever is there.
 
     Fills the protocol buffer itself: the client's own encoder wraps each value twice, and a document takes it four
     times as long (`benchmarks.firestore_speed`).
@@ -94,7 +102,8 @@ def to_write(path: str, document: Document, *, exists: bool) -> Write:
     write.update.name = path
     for name, value in document.items():
         _fill(write.update.fields[name], value)
-    write.current_document.exists = exists
+    if exists is not None:
+        write.current_document.exists = exists
     if exists:
         write.update_mask.field_paths.extend(document)
     return cast("Write", Write.wrap(write))
@@ -146,6 +155,8 @@ def _fill(field: Any, value: Any) -> None:
             field.null_value = NULL_VALUE
         case str():
             field.string_value = value
+        case bytes():
+            field.bytes_value = value
         case bool():
             field.boolean_value = value
         case int():
@@ -159,6 +170,6 @@ def _fill(field: Any, value: Any) -> None:
 
 
 def _length(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value.encode())
+    if isinstance(value, str | bytes):
+        return len(value if isinstance(value, bytes) else value.encode())
     return sum(_length(part) + BYTES_A_FIELD for part in value) if isinstance(value, list) else 0

@@ -1,6 +1,6 @@
 """Every query that is ever made, in one place: deploy/firestore.indexes.json declares an index for each."""
 
-from google.cloud.firestore import CollectionReference, FieldFilter, Query
+from google.cloud.firestore import CollectionReference, DocumentReference, FieldFilter, Query
 
 from evalforge.ports import CaptureFilter, Position
 from evalforge.storage.firestore_documents import USER_HASHES
@@ -45,6 +45,11 @@ def dead_letters(collection: CollectionReference) -> Query:
 def of_trace(collection: CollectionReference, trace_id: str) -> Query:
     """The ids of the dead letters of a trace."""
     return collection.where(filter=FieldFilter("trace_id", "==", trace_id)).select(["trace_id"])
+
+
+def manifests_before(collection: CollectionReference, hour: DocumentReference) -> Query:
+    """The ids of the manifests of hours before this one; by document id, which needs no index."""
+    return collection.where(filter=FieldFilter("__name__", "<", hour)).order_by("__name__").select([])
 
 
 def runs(collection: CollectionReference) -> Query:
