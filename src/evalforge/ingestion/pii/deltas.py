@@ -4,6 +4,7 @@ The pieces are read as one text. Where that has something that the pieces have n
 the first piece, and the others are emptied; else the list is left alone (project's PII facts, §5: stream chunks).
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
@@ -22,6 +23,9 @@ MOST_ITEMS = MAX_ITEMS + 16
 PIECE_KEYS = frozenset(
     "content text delta token value partial_json arguments output_text chunk output reasoning_content".split()  # noqa: SIM905
 )
+
+SENTENCES = re.compile(r"[A-Z](?:\S*\s){3}.*[.!?]\Z", re.DOTALL)
+"""What is whole in each of its pieces, as documents and answers are, was not cut into them."""
 
 Find = Callable[[str], Sequence[Hit]]
 Place: TypeAlias = tuple[str | int, ...]
@@ -69,6 +73,8 @@ def _crosses(pieces: Sequence[str], find: Find) -> bool:
 
     It need not itself be in two pieces: the words that tell it may. A piece that could not be scanned tells nothing.
     """
+    if all(map(SENTENCES.match, pieces)):
+        return False
     together = find("".join(pieces))
     if not together:
         return False

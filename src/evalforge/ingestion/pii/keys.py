@@ -23,8 +23,8 @@ class Told(NamedTuple):
     below: str
 
 
-MOST_SPACES = 9
-"""Of a key: with more it is a sentence."""
+SHORT, MOST_SPACES = 32, 9
+"""Of a longer key: with more spaces it is a sentence."""
 NO_KEY, NOTHING_TOLD = KeyFate(Fate.PLAIN, "", ""), Told("", "key ", "")
 
 
@@ -40,13 +40,13 @@ class Keys:
 
     def fate_of(self, parent: str, key: str) -> KeyFate:
         """As `redacting_fate_of`; and Fate.KEEP, by the name that was allowed. A sentence is no key."""
-        if key.count(" ") > MOST_SPACES:
+        if len(key) > SHORT and key.count(" ") > MOST_SPACES:
             return NO_KEY
         return self._cached(parent, key) if len(key) <= LONGEST_KEY else self._fate(parent, key)
 
     def told_by(self, parent: str, key: str) -> Told:
         """What the key says of its value."""
-        if key.count(" ") > MOST_SPACES:
+        if len(key) > SHORT and key.count(" ") > MOST_SPACES:
             return NOTHING_TOLD
         return self._cached_told(parent, key if len(key) <= LONGEST_KEY else key[-LONGEST_KEY:])
 

@@ -66,4 +66,4 @@ def _national() -> Any:
 
 def is_national(digits: str) -> bool:
     """Whether digits are a number as dialled inside one of `REGIONS`."""
-    return _national().fullmatch(digits) is not None
+    return _national().fullmatch(digits.encode()) is not None
