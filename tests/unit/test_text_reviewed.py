@@ -51,3 +51,109 @@ def test_a_phone_has_one_canonical_form_with_00_and_with_plus() -> None:
 )
 def test_numbers_that_only_look_like_phones_and_cards_stay(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-23 12:00:00 INFO -----BEGIN RSA PRIVATE KEY-----\n2026-11-23 12:00:00 INFO {}\n"
+        "2026-11-23 12:00:00 INFO -----END RSA PRIVATE KEY-----\nready",
+        "web-1 | -----BEGIN PRIVATE KEY-----\nweb-1 | {}\nweb-1 | -----END PRIVATE KEY-----\nready",
+        "- -----BEGIN PRIVATE KEY-----\n- {}\n- {}",
+        "-----BEGIN RSA PRIVATE KEY-----\nX-Note: a-b\n\n{}\n-----END RSA PRIVATE KEY-----\nready",
+        "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: a-b\n{}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----\nready",
+        "PuTTY-User-Key-File-3: ssh-rsa\nPublic-Lines: 1\nAAAAB3\nPrivate-Lines: 2\n{}\n{}\n"
+        "Private-MAC: 0a1b2c3d\nready",
+    ],
+)
+def test_the_body_of_a_private_key_goes_whatever_stands_between_its_lines(text: str) -> None:
+    body = "MIIEowIBAAKCAQEAxk3vJ9Qm2TzLr8WdYb5s"
+    left = redacted(text.format(body, body.swapcase()))
+    assert body not in left
+    assert body.swapcase() not in left
+    assert "ready" not in text or left.endswith("ready")
+
+
+def test_a_text_that_only_speaks_of_a_private_key_keeps_what_follows() -> None:
+    assert "then restart - slowly" in redacted(
+        "expected -----BEGIN PRIVATE KEY-----\nnot found\n\n- then restart - slowly"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("Authorization: SSWS 00aBcDeFgHiJkLm", "00aBcDeFgHiJkLm"),
+        (
+            "Authorization: SharedKey myaccount:ctzMq410TV3wS7upTBcunJTDLEJwMAZuFPfr0mrrA08=",
+            "ctzMq410TV3wS7upTBcunJTDLEJwMAZ",
+        ),
+        ("Authorization: Splunk 12345678-1234-4321-abcd-1234567890ab", "1234567890ab"),
+        ("Authorization: JWT abcdefGHIJkl", "abcdefGHIJkl"),
+        ("-H 'Authorization: Api-Key a1b2c3d4e5' -v", "a1b2c3d4e5"),
+        ("Authorization: GenieKey eb243592faa24ba2a5511afdf565c889", "eb243592faa2"),
+        (
+            'Authorization: Hawk id="dh37fgj492je", ts="1353832234", mac="6R4rV5iE+NPoym+WwjeHzjAGXUtLNI="',
+            "6R4rV5iE",
+        ),
+        ("Authorization: NTLM TlRMTVNTUAABAAAAB4IIogAAAAA", "TlRMTVNT"),
+        ("Authorization: GoogleLogin auth=yourAuthToken9x", "yourAuthToken9x"),
+        ('Authorization: Digest username="Mufasa", realm="a", response="6629fae49393a05397450978507c4ef1"', "6629fae4"),
+        (
+            "Authorization: AWS4-HMAC-SHA256 Credential=AKIAX/2013/us/s3, Signed=host, Signature=fe5f80f77d5fa3be",
+            "fe5f80f7",
+        ),
+        ("Proxy-Authorization: Klaviyo-API-Key kx81fa", "kx81fa"),
+        ("WWW: Negotiate YIIJvwYGKwYBBQUCoIIJszCCCa", "YIIJvwYG"),
+        (f"DD-APPLICATION-KEY: {HEX40}", HEX40),
+        (f"dd_app_key={HEX40}", HEX40),
+        ("x-functions-key: abcdEFGH12345678==", "abcdEFGH12345678"),
+        ("<Password>op3nsesame99</Password>", "op3nsesame99"),
+        ("<apiKey>opensesame123</apiKey>", "opensesame123"),
+        ('<add key="ApiKey" value="op3nsesame99"/>', "op3nsesame99"),
+        ('<input name="csrf_token" value="abcd1234efgh5678">', "abcd1234efgh5678"),
+        ("password=SecretStr('op3nsesame')", "op3nsesame"),
+        ("password: |-\n  op3nsesame99", "op3nsesame99"),
+        ("log in with password op3nsesame99", "op3nsesame99"),
+        ("PIN: 4711", "4711"),
+        ("cvv=123", "123"),
+        ("Your verification code: 482913", "482913"),
+        ("Passwort: Geheim123!", "Geheim123"),
+        ("AKIAR5PR47PUWUI2X7G4:mUGJshocDo11t66uM9DKweSbjdsbAgq1YCjJ4mLZ", "mUGJshocDo11"),
+        ("redis://:p4ssw0rd@cache.internal:6379/0", "p4ssw0rd"),
+    ],
+)
+def test_a_secret_goes(text: str, secret: str) -> None:
+    assert secret not in redacted(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: required whenever you call",
+        "authorization: str = Header(default=None)",
+        "Authorization: Bearer ${TOKEN}",
+        "Authorization: Bearer <your token>",
+        "headers = {'Authorization': f'Bearer {token}'}",
+        "authorization: Bearer access_token",
+        "Authorization: Token YOUR_API_KEY",
+        "the authorization header is missing",
+        "we negotiate everything",
+        "<tokenType>bearer</tokenType>",
+        "<password>secret</password>",
+        '<input name="password" value="">',
+        "with password authentication",
+        "uses password sha256",
+        "PIN: 12",
+        "status code: 404",
+        "app_key=my-app",
+    ],
+)
+def test_what_only_speaks_of_secrets_stays(text: str) -> None:
+    assert found(text) == []
+
+
+def test_a_password_in_a_url_is_a_secret_and_no_part_of_an_address() -> None:
+    assert found("redis://:p4ssw0rd@cache.internal:6379/0") == [("SECRET", "p4ssw0rd")]
+    assert ("SECRET", "pass1234") in found("https://user:pass1234@api.example.com/v1")
+    assert found("https://jane@example.com/") == [("EMAIL", "jane@example.com")]

@@ -72,10 +72,11 @@ def is_national(digits: str) -> bool:
 @lru_cache(maxsize=1024)
 def _numbers(calling_code: int) -> Any:
     """The pattern of national numbers under a calling code; None if there is no such code."""
-    regions = [region for region in COUNTRY_CODE_TO_REGION_CODE.get(calling_code, ()) if region != "001"]
-    metadata = [PhoneMetadata.metadata_for_region(region) for region in regions[:1]]
-    patterns = [each.general_desc.national_number_pattern for each in metadata if each and each.general_desc]
-    return re2.compile("|".join(patterns)) if patterns else None
+    region = COUNTRY_CODE_TO_REGION_CODE.get(calling_code, ("001",))[0]
+    metadata = None if region == "001" else PhoneMetadata.metadata_for_region(region)
+    if metadata is None or metadata.general_desc is None or not metadata.general_desc.national_number_pattern:
+        return None
+    return re2.compile(metadata.general_desc.national_number_pattern)
 
 
 def is_international(digits: str) -> bool:
