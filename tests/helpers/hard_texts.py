@@ -58,7 +58,7 @@ UNITS = {
     "spelled out": "jane at example dot com ",
     "names": "Jane Doe ",
     "names in brackets": "Ann Lee <Bob Lee <a@b.co>> ",
-    "headers": "authorization: a a=\"",
+    "headers": 'authorization: a a="',
     "codes": "pin: ",
     "new lines": "\n",
 }

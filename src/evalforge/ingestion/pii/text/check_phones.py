@@ -20,6 +20,8 @@ COUNTED = re.compile(
     re.IGNORECASE,
 )
 """Behind a number that counts something."""
+VERSION = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+"""Of a browser, before the word Mobile."""
 CELL = re.compile(rb"(?i)\bcells? \Z")
 """Before a number of a cell in a table."""
 
@@ -93,7 +95,12 @@ def phone_by_context(candidate: Candidate) -> Spans:
     text = _without_more_groups(candidate.text)
     if not SHORTEST <= len(digits_of(text)) <= LONGEST or DATE.search(text) or ID_KEY.search(candidate.before(16)):
         return ()
-    if text.isdigit() and len(text) < UNBROKEN and COUNTED.match(candidate.data, candidate.end):
+    if (
+        VERSION.fullmatch(text)
+        or text.isdigit()
+        and len(text) < UNBROKEN
+        and COUNTED.match(candidate.data, candidate.end)
+    ):
         return ()
     if text.isdigit() and len(text) == SHORTEST and CELL.search(candidate.before(7)):
         return ()
