@@ -95,11 +95,8 @@ def phone_by_context(candidate: Candidate) -> Spans:
     text = _without_more_groups(candidate.text)
     if not SHORTEST <= len(digits_of(text)) <= LONGEST or DATE.search(text) or ID_KEY.search(candidate.before(16)):
         return ()
-    if (
-        VERSION.fullmatch(text)
-        or text.isdigit()
-        and len(text) < UNBROKEN
-        and COUNTED.match(candidate.data, candidate.end)
+    if VERSION.fullmatch(text) or (
+        text.isdigit() and len(text) < UNBROKEN and COUNTED.match(candidate.data, candidate.end)
     ):
         return ()
     if text.isdigit() and len(text) == SHORTEST and CELL.search(candidate.before(7)):
