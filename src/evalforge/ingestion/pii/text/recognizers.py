@@ -108,8 +108,8 @@ def recognizer(entry: Mapping[str, Any]) -> Recognizer:
         gate=gate,
         needs=needs,
         check=CHECKS[check] if check else accept,
-        before=_words(name, "context", entry, rb"(?i)(?:^|[^a-z])(?:%s)(?:[^a-z]|$)"),
-        after=_words(name, "after", entry, rb"(?i)(?:%s)(?:[^a-z]|$)"),
+        before=_words(name, "context", entry, rb"(?i)(?:^|[^a-z0-9])(?:%s)(?:\d?[^a-z0-9]|\d?$)"),
+        after=_words(name, "after", entry, rb"(?i)(?:%s)(?:[^a-z0-9]|$)"),
         positive=_texts(name, "positive", entry["positive"]),
         negative=_texts(name, "negative", entry["negative"]),
     )
