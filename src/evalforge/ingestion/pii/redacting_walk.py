@@ -77,6 +77,10 @@ class RedactingWalk(Walk):
             return super().shown(value, check)
         return fit(_printable(self._redacted(value, key).text), most_bytes)
 
+    def place(self, path: str) -> str:
+        """A path of an explanation, redacted as its keys are."""
+        return self._redactor.redact(path).text
+
     def label(self, value: Any) -> str | None:
         """As of `Walk`, cut."""
         return fit(_printable(value), policy.MAX_LABEL_BYTES) if type(value) is str else None
