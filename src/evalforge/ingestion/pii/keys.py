@@ -4,13 +4,14 @@ An allowed key is compared like those of the lists, by each ending of its path. 
 gave it (`card_id`); where a key names a secret or a person all the same, that stands.
 """
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from evalforge.ingestion.pii import policy
 from evalforge.ingestion.pii.allowed_keys import why_not
 from evalforge.ingestion.pii.key_types import redacting_fate_of, type_of
-from evalforge.ingestion.pii.placeholders import MARK
+from evalforge.ingestion.pii.placeholders import BUILT_IN_TYPES, MARK
 from evalforge.ingestion.pii.policy import LONGEST_KEY, PARENTS, Fate, KeyFate
 from evalforge.ingestion.pii.tags import TagReader
 
@@ -29,10 +30,14 @@ NO_KEY, NOTHING_TOLD = KeyFate(Fate.PLAIN, "", ""), Told("", "key ", "")
 
 
 class Keys:
-    """What becomes of the values under keys where texts are read. `allowed` are normal forms."""
+    """What becomes of the values under keys where texts are read. `allowed` are normal forms.
 
-    def __init__(self, allowed: frozenset[str] = frozenset()) -> None:
+    `types` are the entity types of the user's own rules, whose placeholders are known again.
+    """
+
+    def __init__(self, allowed: frozenset[str] = frozenset(), types: frozenset[str] = frozenset()) -> None:
         self.allowed = allowed
+        self._types = BUILT_IN_TYPES | types
         self._parents = policy.beginnings(allowed) - PARENTS
         self._cached = lru_cache(maxsize=8192)(self._fate)
         self._cached_told = lru_cache(maxsize=8192)(self._told)
@@ -49,6 +54,12 @@ class Keys:
         if len(key) > SHORT and key.count(" ") > MOST_SPACES:
             return NOTHING_TOLD
         return self._cached_told(parent, key if len(key) <= LONGEST_KEY else key[-LONGEST_KEY:])
+
+    def marks_in(self, text: str) -> list[re.Match[str]]:
+        """The marks in a text; where the type is none that is known, it may be a value in their form: no mark."""
+        if "[" not in text:
+            return []
+        return [mark for mark in MARK.finditer(text) if mark["mark_type"] is None or mark["mark_type"] in self._types]
 
     def _fate(self, parent: str, key: str) -> KeyFate:
         found = redacting_fate_of(parent, key)

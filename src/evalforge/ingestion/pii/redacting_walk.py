@@ -15,7 +15,6 @@ from evalforge.ingestion.pii.hashing import Pseudonyms
 from evalforge.ingestion.pii.key_types import normal_form
 from evalforge.ingestion.pii.keys import rule_of
 from evalforge.ingestion.pii.pairs import as_kept
-from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.policy import MAX_KEY, MAX_TEXT, MAX_TEXT_NESTING, Fate, KeyFate
 from evalforge.ingestion.pii.redactor import Act, Redacted, Redactor
 from evalforge.ingestion.pii.schema import FREE, Node
@@ -77,6 +76,10 @@ class RedactingWalk(Walk):
         if type(value) is not str or type(kept) is str:
             return super().shown(value, check)
         return fit(_printable(self._redacted(value, key).text), most_bytes)
+
+    def place(self, path: str) -> str:
+        """A path of an explanation, redacted as its keys are."""
+        return self._redactor.redact(path).text
 
     def label(self, value: Any) -> str | None:
         """As of `Walk`, cut."""
@@ -171,7 +174,7 @@ class RedactingWalk(Walk):
 
     def _whole(self, value: str, fate: KeyFate, path: Path) -> str:
         """The placeholder for all of a value that its key says to replace."""
-        if MARK.fullmatch(value):
+        if any(mark[0] == value for mark in self._redactor.keys.marks_in(value)):
             return self._charged(value, path)
         mark = self._redactor.whole(value, fate.name)
         self._account(Redacted(mark, (Act(fate.name, rule_of(fate)),)), path)

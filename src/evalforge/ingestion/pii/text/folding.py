@@ -10,6 +10,7 @@ from html import unescape
 
 import re2
 
+from evalforge.ingestion.pii.placeholders import INSIDE_A_MARK
 from evalforge.ingestion.pii.text.fold_tables import HOMOGLYPHS, OneForOne
 from evalforge.ingestion.pii.text.hits import Unscannable
 from evalforge.ingestion.pii.text.view import HOLE, Rewriting, View, seen
@@ -18,8 +19,6 @@ MOST_LAYERS = 3
 """Encodings over one another that are undone, besides the backslashes of nested JSON, which are undone at once."""
 MOST_ESCAPES = 20_000
 """Places where something is undone, all layers together: far denser than any text, and a bound on the time."""
-PLACEHOLDER = r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}(?:_[0-9a-f]{6,8}|(?: (?:chars|bytes|items|keys)=\d{1,10}){1,2})\]"
-"""What stands behind the bracket of one."""
 ESCAPES = re.compile(
     r"[\x00\x1b\\%&\[](?:"
     r"(?P<backslash>(?<=\\)\\{0,7}(?:u(?!001[bB]\\?\[)[0-9a-fA-F]{4}|x(?!1[bB]\\?\[)[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrtbf\"'/]))"
@@ -27,7 +26,7 @@ ESCAPES = re.compile(
     r"|(?P<html>(?<=&)(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});)"
     r"|(?P<drop>(?<=\x00)\x00*"
     r"|(?:(?<=\x1b)|(?<=\\)\\{0,7}(?:x1[bB]|u001[bB]|033|e))\[[0-?]{0,32}[ -/]{0,4}[@-~]|(?<=\x1b))"
-    rf"|(?P<placeholder>(?<=\[){PLACEHOLDER})"
+    rf"|(?P<placeholder>(?<=\[){INSIDE_A_MARK})"
     r")"
 )
 SPACES = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
