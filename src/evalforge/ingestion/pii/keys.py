@@ -24,7 +24,7 @@ class Told(NamedTuple):
     below: str
 
 
-SHORT, MOST_SPACES = 32, 9
+SHORT, MOST_SPACES = 24, 7
 """Of a longer key: with more spaces it is a sentence."""
 NO_KEY, NOTHING_TOLD = KeyFate(Fate.PLAIN, "", ""), Told("", "key ", "")
 

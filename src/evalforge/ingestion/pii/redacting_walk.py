@@ -229,7 +229,7 @@ class RedactingWalk(Walk):
     def _redacted(self, text: str, key: str) -> Redacted:
         known = self._texts.get((text, key))
         if known is None:
-            parsed = self._json(text)
+            parsed = self._json(text) if text[:1] in OPENINGS else None
             known = self._redactor.redact(sound(text), key) if parsed is None else self._apart(text, parsed, key)
             self._texts[text, key] = known
         return known

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from evalforge.ingestion.pii.blobs import find_blobs
 from evalforge.ingestion.pii.caps import cut
 from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
@@ -30,7 +32,7 @@ class Act(NamedTuple):
     rule: str = ""
 
 
-class Redacted(NamedTuple):
+class Redacted(msgspec.Struct, frozen=True):
     """A text without what must not be stored, and what was done to it, in order."""
 
     text: str
