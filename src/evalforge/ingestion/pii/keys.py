@@ -4,15 +4,17 @@ An allowed key is compared like those of the lists, by each ending of its path. 
 gave it (`card_id`); where a key names a secret or a person all the same, that stands.
 """
 
+import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evalforge.ingestion.pii import policy
 from evalforge.ingestion.pii.allowed_keys import why_not
-from evalforge.ingestion.pii.key_types import redacting_fate_of, type_of
+from evalforge.ingestion.pii.key_types import PERSON, SECRET, USERNAME, redacting_fate_of, type_of
 from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.policy import LONGEST_KEY, PARENTS, Fate, KeyFate
 from evalforge.ingestion.pii.tags import TagReader
+from evalforge.ingestion.pii.words import ROLES
 
 
 class Told(NamedTuple):
@@ -23,6 +25,7 @@ class Told(NamedTuple):
     below: str
 
 
+PLAIN_WORD = re.compile(r"[a-z][a-z_-]*\Z")
 SHORT, MOST_SPACES = 32, 9
 """Of a longer key: with more spaces it is a sentence."""
 NO_KEY, NOTHING_TOLD = KeyFate(Fate.PLAIN, "", ""), Told("", "key ", "")
@@ -49,6 +52,17 @@ class Keys:
         if len(key) > SHORT and key.count(" ") > MOST_SPACES:
             return NOTHING_TOLD
         return self._cached_told(parent, key if len(key) <= LONGEST_KEY else key[-LONGEST_KEY:])
+
+    def is_pair(self, parent: str, key: str, value: Any) -> bool:
+        """Whether a key and what follows it in a list may be a pair, and not two words of one kind."""
+        if type(value) is not str:
+            return True
+        kind = self.told_by(parent, key).kind
+        if kind in (SECRET, PERSON, USERNAME):
+            return (
+                value.casefold() not in ROLES and not self.told_by(parent, value).kind and not value.endswith("token")
+            )
+        return not PLAIN_WORD.match(value)
 
     def _fate(self, parent: str, key: str) -> KeyFate:
         found = redacting_fate_of(parent, key)
