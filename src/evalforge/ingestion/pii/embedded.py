@@ -1,4 +1,4 @@
-"""JSON that words stand around: what the keys in it say, with those over them, which reading key by key does not know."""
+"""JSON that words stand around: what the keys in it say, together with those over them."""
 
 import json
 import re

@@ -38,7 +38,7 @@ TYPE_OF_DROPPED = {
 
 PEOPLE = words(
     """
-    applicant assignee author buyer caller contact current_user customer customers employee employees guest logged_in_user
+    applicant assignee author buyer caller contact current_user customer customers employee employees guest
     member members owner passenger patient patients payee payer person recipient recipients requester reporter
     seller sender subscriber user user_details user_info user_profile users
     """
@@ -97,7 +97,7 @@ def redacting_fate_of(parent: str, key: str) -> KeyFate:
         key = MARK.sub("", key)  # which is no word of the key's own
     found = fate_of(parent, key)
     if not found.parent:
-        found = found._replace(parent=policy.as_parent(parent, key, PEOPLE))
+        found = found._replace(parent=policy.as_parent(parent, key[-policy.LONGEST_KEY :], PEOPLE))
     if found.name or found.fate is not Fate.PLAIN:
         return found
     kind = _family(key[-policy.LONGEST_KEY :])

@@ -121,7 +121,7 @@ def _full_name(text: str, position: int, keys: Keys) -> tuple[int, int] | None:
     found = FULL_NAME.match(text, position)
     if found is None:
         return None
-    start, end = found.span(1)
+    start = found.start(1)
     parts = list(re.finditer(r"\S+", found[1]))
     last = 0
     for part in parts:
