@@ -14,7 +14,7 @@ from evalforge.ingestion.pii.text.candidates import Candidate
 from evalforge.ingestion.pii.text.gate import Gate
 from evalforge.ingestion.pii.text.recognizers import Recognizer, built_in
 
-PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
+PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126, include_characters="\t\n\r")
 VENDORS = (
     "betterleaks.algolia-api-key",
     "betterleaks.apify-api-token",

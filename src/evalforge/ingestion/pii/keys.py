@@ -6,14 +6,15 @@ gave it (`card_id`); where a key names a secret or a person all the same, that s
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evalforge.ingestion.pii import policy
 from evalforge.ingestion.pii.allowed_keys import why_not
-from evalforge.ingestion.pii.key_types import redacting_fate_of, type_of
+from evalforge.ingestion.pii.key_types import PERSON, SECRET, USERNAME, redacting_fate_of, type_of
 from evalforge.ingestion.pii.placeholders import BUILT_IN_TYPES, MARK
 from evalforge.ingestion.pii.policy import LONGEST_KEY, PARENTS, Fate, KeyFate
 from evalforge.ingestion.pii.tags import TagReader
+from evalforge.ingestion.pii.words import ROLES
 
 
 class Told(NamedTuple):
@@ -24,7 +25,8 @@ class Told(NamedTuple):
     below: str
 
 
-SHORT, MOST_SPACES = 24, 7
+PLAIN_WORD = re.compile(r"[a-z][a-z_-]*\Z")
+SHORT, MOST_SPACES = 32, 9
 """Of a longer key: with more spaces it is a sentence."""
 NO_KEY, NOTHING_TOLD = KeyFate(Fate.PLAIN, "", ""), Told("", "key ", "")
 
@@ -60,6 +62,17 @@ class Keys:
         if "[" not in text:
             return []
         return [mark for mark in MARK.finditer(text) if mark["mark_type"] is None or mark["mark_type"] in self._types]
+
+    def is_pair(self, parent: str, key: str, value: Any) -> bool:
+        """Whether a key and what follows it in a list may be a pair, and not two words of one kind."""
+        if type(value) is not str:
+            return True
+        kind = self.told_by(parent, key).kind
+        if kind in (SECRET, PERSON, USERNAME):
+            return (
+                value.casefold() not in ROLES and not self.told_by(parent, value).kind and not value.endswith("token")
+            )
+        return not PLAIN_WORD.match(value)
 
     def _fate(self, parent: str, key: str) -> KeyFate:
         found = redacting_fate_of(parent, key)
