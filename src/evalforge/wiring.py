@@ -221,20 +221,22 @@ def sanitized(settings: Settings, source: IO[bytes], *, explain: bool) -> Iterat
     return sanitize_lines(source, _reading_sanitizer(settings), explain=explain)
 
 
-def leaks(settings: Settings, canaries: Iterable[str], logs: Iterable[Path]) -> Iterator[Sequence[LeakFound]]:
+def leaks(
+    settings: Settings, canaries: Iterable[str], logs: Iterable[Path]
+) -> Iterator[tuple[str, Sequence[LeakFound]]]:
     """`pii verify`: what is found in each record of the store and each line of the logs, and the canaries also in the
-    bytes of the store's file."""
+    bytes of the store's file. Each with what was read: a record, a file or a line."""
     custom = custom_rules_in_force(settings)
     keep_compiled_rules()
     verifier = Verifier(LazyTextEngine(custom.recognizers), canaries, custom.keys)
     with closing(open_store_to_read(settings)) as store:
-        yield from leaks_in_store(store, verifier)
+        yield from (("record", found) for found in leaks_in_store(store, verifier))
     if settings.firestore is None:
         for path in (settings.store_path, settings.store_path.with_name(settings.store_path.name + "-wal")):
             if path.exists():
-                yield from leaks_in_bytes(path, verifier)
+                yield from (("file", found) for found in leaks_in_bytes(path, verifier))
     for path in logs:
-        yield from leaks_in_file(path, verifier)
+        yield from (("line", found) for found in leaks_in_file(path, verifier))
 
 
 def found_in(settings: Settings, text: str) -> list[str]:

@@ -29,7 +29,9 @@ UNITS = {
     "escapes": "\\u0040",
     "nested escapes": '\\\\\\"',
     "percent": "%2541",
+    "percent three times": "%252541aaaaaaa",
     "entities": "&#64;",
+    "entities twice": "&amp;#65;aa",
     "half an entity": "&amp",
     "colour codes": "\x1b[31m4",
     "zero width": "a\u200b",
@@ -55,6 +57,9 @@ UNITS = {
     "streets": "12 Baker Street ",
     "spelled out": "jane at example dot com ",
     "names": "Jane Doe ",
+    "names in brackets": "Ann Lee <Bob Lee <a@b.co>> ",
+    "headers": 'authorization: a a="',
+    "codes": "pin: ",
     "new lines": "\n",
 }
 

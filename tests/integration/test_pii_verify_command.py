@@ -1,5 +1,6 @@
 """`evalforge pii verify`: the store and logs as they are, read by the real engine in a process of its own."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -62,6 +63,34 @@ def test_a_file_that_cannot_be_read_is_named(store: Path, tmp_path: Path, flag: 
     done = evalforge("pii", "verify", flag, str(tmp_path / "missing"), env=environment(store))
     assert done.code == 2
     assert f"{flag}={tmp_path / 'missing'}: the file cannot be read: No such file or directory" in done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no canary in the file"),
+        (b"\n  \n", "no canary in the file"),
+        (b"\xef\xbb\xbf\n", "no canary in the file"),
+        (b"long-enough\nshort\n", "line 2: a canary has at least 6 characters"),
+    ],
+)
+def test_a_file_that_could_find_nothing_is_refused(store: Path, tmp_path: Path, content: bytes, said: str) -> None:
+    planted = tmp_path / "planted"
+    planted.write_bytes(content)
+    done = evalforge("pii", "verify", "--canaries", str(planted), env=environment(store))
+    assert (done.code, done.lines) == (2, [])
+    assert f"--canaries={planted}: {said}" in done.err
+
+
+def test_a_mark_of_byte_order_hides_no_canary(store: Path, tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    planted.write_bytes(b"\xef\xbb\xbfBOMcanary7\n")
+    log = tmp_path / "log"
+    log.write_text('{"message":"x bomcanary7"}\n{}\n', encoding="utf-8")
+    done = evalforge("pii", "verify", "--canaries", str(planted), "--log", str(log), env=environment(store))
+    assert done.code == 1
+    assert [(one["where"], one["type"]) for one in done.lines] == [(f"{log}:1", "CANARY")]
+    assert re.search(r"1 finding in 2 records of \S+, the file's bytes, 2 log lines, searched for 1 planted", done.err)
 
 
 def test_without_a_store_nothing_is_said_to_be_clean(tmp_path: Path) -> None:

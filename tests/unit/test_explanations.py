@@ -1,11 +1,13 @@
 """What `--explain` says of each replacement: where, of which type and by which rule; never the value."""
 
 import base64
+import io
 import json
 from typing import Any
 
 import pytest
 
+from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii.custom import CustomRules
 from evalforge.ingestion.pii.text.engine import TextEngine
 from evalforge.ingestion.pii.text.recognizers import recognizers
@@ -78,3 +80,20 @@ def test_no_value_is_in_an_explanation() -> None:
     said = json.dumps(records)
     for value in ("123456", "jane", "Hunter2", "4111", "jdoe77"):
         assert value not in said
+
+
+def test_a_name_that_another_line_tells_is_in_no_path() -> None:
+    lines = [
+        {"trace_id": "ab", "span_id": "1", "tags": ["usr.name:Waldo Picchu"]},
+        {
+            "trace_id": "ab",
+            "span_id": "2",
+            "metadata": {"Waldo": {"x": "a@b.co"}},
+            "evaluation": {"Waldo Picchu": {"reasoning": "a@b.co"}},
+        },
+    ]
+    source = io.BytesIO(b"\n".join(json.dumps({"attributes": line}).encode() for line in lines))
+    shown = b"".join(sanitize_lines(source, SANITIZER, explain=True)).decode()
+    assert '"path":"metadata.[PERSON_' in shown
+    assert "waldo" not in shown.casefold()
+    assert "picchu" not in shown.casefold()

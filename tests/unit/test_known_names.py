@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evalforge.ingestion.merging import merge, settle, unite, with_context
@@ -144,6 +144,7 @@ def test_any_order_and_any_commits_between_give_one_capture(
 
 
 @settings(max_examples=200, deadline=None)
+@example("PHONE", "0" * 21)
 @given(st.sampled_from(["PERSON", "USERNAME", "USER_ID", "PHONE", "ID_NUMBER", "ADDRESS"]), st.text(max_size=30))
 def test_whatever_is_told_is_found_where_it_stands_alone(kind: str, value: str) -> None:
     class Told:

@@ -114,3 +114,9 @@ def test_a_text_of_nothing_but_escapes_is_refused_rather_than_undone_for_ever() 
 def test_half_a_pair_of_surrogates_does_no_harm() -> None:
     assert fold("a\ud800b@c.de").text.startswith("a")
     assert base64.b64encode(fold("\ud800").data) == b"Pw=="
+
+
+def test_the_bound_on_escapes_is_one_for_all_layers() -> None:
+    fold("%41 " * 8_000)
+    with pytest.raises(Unscannable, match="too many escapes"):
+        fold("%252541 " * 8_000)

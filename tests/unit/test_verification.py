@@ -1,7 +1,10 @@
 """Reading what is stored once more: what must not be there is named by place and type, and never shown."""
 
+import base64
 import json
+from html import escape
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import msgspec
 import pytest
@@ -45,6 +48,37 @@ def test_what_must_not_be_stored_is_found_in_texts_keys_numbers_and_tags(attribu
     assert MAIL not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (f"[BLOB {MAIL}]", "EMAIL"),
+        (f"[BLOB_3f9a2c {MAIL}]", "EMAIL"),
+        ('password="[HUNTERSECRET_123456]"', "SECRET"),
+        ("see https://shop.example/?user_id=waldo", "USER_ID"),
+        ("amFuZS5kb2VAZXhhbXBsZS5jb20=", "BLOB"),
+    ],
+)
+def test_what_the_sanitiser_would_replace_in_a_text_is_found(text: str, kind: str):
+    line = msgspec.json.encode({"a": text})
+    assert [leak.type for leak in Verifier(SmallScanner()).line("log:1", line)] == [kind]
+
+
+def test_the_times_in_a_link_to_datadog_are_no_cards():
+    noun = capture("a1", [span()])
+    link = "https://app.datadoghq.com/llm/traces?query=trace_id:cc81&start=1795380460150&end=1795382260150&paused=true"
+    noun = msgspec.structs.replace(noun, datadog_url=link)
+    assert list(Verifier(SmallScanner()).noun("captures/a1", noun)) == []
+
+
+def test_marks_and_hashes_under_keys_are_no_finding():
+    told = {
+        "metadata": {"note": f"user_id={HASH} password=[SECRET_3f9a2c] usr.name: [PERSON_3f9a2c] [PERSON_3f9a2d]"},
+        "input": {"value": f"https://shop.example/?user_id={HASH}&email=[EMAIL_3f9a2c]&q=[BLOB_3f9a2c chars=40]"},
+        "output": {"value": "PERSON/1/n1_" + "4a" * 10},
+    }
+    assert of_capture(Verifier(SmallScanner()), **told) == []
+
+
 def test_a_text_that_cannot_be_scanned_is_a_finding():
     verifier = Verifier(FailingScanner("boom"))
     assert [kind for _, kind in of_capture(verifier, input={"value": "boom"})] == ["UNSCANNABLE"]
@@ -59,6 +93,20 @@ def test_a_planted_text_is_found_wherever_it_is_and_however_it_is_spelt(tmp_path
     lines = [[leak.where for leak in found] for found in leaks_in_file(log, verifier)]
     assert lines == [[f"{log}:1"], [f"{log}:2"], []]
     assert [leak.type for found in leaks_in_bytes(log, verifier) for leak in found] == ["CANARY"]
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy"])
+@pytest.mark.parametrize("canary", ["Canary+7f3a ü", "Zq7Canary", "q-7-Canary&4"])
+def test_a_planted_text_is_found_in_other_cases_and_encodings(canary: str, before: str):
+    verifier = Verifier(SmallScanner(), [canary])
+    content = before.encode() + canary.encode() + b"tail"
+    spellings = [
+        *(canary.lower().encode(), canary.upper().encode(), quote(canary, safe="").encode()),
+        *(quote_plus(canary.lower()).encode(), escape(canary).encode()),
+        *(base64.b64encode(content), base64.urlsafe_b64encode(content), base64.b64encode(content[:-4])),
+        *(content.hex().encode(), content.hex().upper().encode()),
+    ]
+    assert [one for one in spellings if not list(verifier.raw("file", b"x " + one + b" x"))] == []
 
 
 @pytest.mark.parametrize("canary", ["20261123001", "tab\there", "é"])

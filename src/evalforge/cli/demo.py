@@ -100,10 +100,11 @@ def _what_is_left(planted: Sequence[str], captures: Sequence["FailureCapture"]) 
 
     kept = b"\n".join(map(msgspec.json.encode, captures)).decode()
     left = sum(value in kept for value in planted)
-    return (
-        f"\nOf {len(planted)} values of personal data in the recording {left} are in the captures: names and streets "
-        "in running text,\nwhich patterns cannot tell. EVALFORGE_TEXT=withhold keeps no text at all."
+    told = f"\nOf {len(planted)} values of personal data in the recording {left} are in the captures"
+    why = (
+        ": names and streets in running text,\nwhich patterns cannot tell. EVALFORGE_TEXT=withhold keeps no text at all"
     )
+    return f"{told}{why if left else ''}."
 
 
 def _fresh_store() -> Path:
@@ -117,8 +118,8 @@ def _fresh_store() -> Path:
 
 
 def _demo_settings(url: str, path: Path) -> Any:
-    """Settings that owe nothing to the environment, so that a demo never meets a real account."""
-    from evalforge.common.config import read_settings
+    """Settings that owe the environment only what becomes of texts, so that a demo never meets a real account."""
+    from evalforge.common.config import chosen, read_settings
 
     return read_settings(
         {
@@ -129,6 +130,7 @@ def _demo_settings(url: str, path: Path) -> Any:
             "EVALFORGE_SCAN": "all",
             "DD_API_KEY": "demo",
             "DD_APP_KEY": "demo",
+            **chosen("EVALFORGE_TEXT", "EVALFORGE_NER"),
         }
     )
 

@@ -1,6 +1,6 @@
 """`evalforge pii`: looking for what must not be stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evalforge.ingestion.pii.verification import LeakFound
 
 FOUND = 1
+SHORTEST_CANARY = 6
 LONGEST_CANARY_FILE = 10 * 1024 * 1024
 
 pii = typer.Typer(help="Look for personal data where none may be.", no_args_is_help=True, rich_markup_mode=None)
@@ -46,11 +47,12 @@ def verify(
     for path in log or ():
         _check_readable(path, f"--log={path}")
     leaks: list[LeakFound] = []
-    seen = 0
+    seen: dict[str, int] = {}
     with terminal.progress_bar("Verifying", "records and lines", "findings") as progress:
-        for seen, found in enumerate(wiring.leaks(settings, planted, log or ()), start=1):
+        for what, found in wiring.leaks(settings, planted, log or ()):
             leaks += found
-            progress(seen, len(leaks), 0.0)
+            seen[what] = seen.get(what, 0) + 1
+            progress(sum(seen.values()), len(leaks), 0.0)
     for leak in leaks:
         terminal.print_json(leak)
     scope = _scope(settings, seen, len(log or ()), len(planted))
@@ -58,9 +60,10 @@ def verify(
     return FOUND if leaks else 0
 
 
-def _scope(settings: "Settings", seen: int, logs: int, planted: int) -> str:
-    parts = [f"{terminal.counted(seen, 'record')} of {settings.store_name}"]
-    parts += [f"and {terminal.counted(logs, 'log file')}"] if logs else []
+def _scope(settings: "Settings", seen: Mapping[str, int], logs: int, planted: int) -> str:
+    parts = [f"{terminal.counted(seen.get('record', 0), 'record')} of {settings.store_name}"]
+    parts += ["the file's bytes"] if planted and settings.firestore is None else []
+    parts += [f"{terminal.counted(seen.get('line', 0), 'log line')}"] if logs else []
     parts += [f"searched for {terminal.counted(planted, 'planted text') if planted else 'no planted text'}"]
     return ", ".join(parts)
 
@@ -74,10 +77,18 @@ def _lines(path: Path, flag: str) -> Iterator[str]:
     if len(content) > LONGEST_CANARY_FILE:
         raise ConfigurationError(f"{flag}={path}: the file is larger than 10 MB")
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{flag}={path}: the file is not UTF-8 text") from None
-    yield from (line.strip() for line in text.splitlines() if line.strip())
+    lines = [line.strip() for line in text.splitlines()]
+    if not any(lines):
+        raise ConfigurationError(f"{flag}={path}: no canary in the file: put one on each line")
+    for number, line in enumerate(lines, start=1):
+        if line:
+            if len(line) < SHORTEST_CANARY:
+                why = f"a canary has at least {SHORTEST_CANARY} characters, as shorter ones occur by chance"
+                raise ConfigurationError(f"{flag}={path}: line {number}: {why}")
+            yield line
 
 
 def _check_readable(path: Path, named: str) -> None:

@@ -1,6 +1,5 @@
 """A capture as a person reads it: what failed and why, and the way from the root of the trace to it."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,11 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from evalforge.cli import layout, terminal
+from evalforge.cli.show_texts import MARK, paragraphs
 from evalforge.cli.tables import UNKNOWN, pairs, severity, when
 from evalforge.models import CapturedSpan, FailureCapture, Signal
 
-MARK = re.compile(r"\[(?:WITHHELD|TRUNCATED) chars=(\d+)\]")
-"""What the sanitiser puts in place of text (README, "Security")."""
 LISTS = ("messages", "documents")
 """What a span's input or output is made of; `value` beside it repeats one of them."""
 STEP = 2
@@ -36,7 +34,7 @@ def show(one: FailureCapture) -> None:
         indent = min(STEP * depth, screen.width // WIDEST_INDENT)
         lines = layout.hanging(_heading(span), screen.width, indent)
         lines += layout.hanging(_details(span, has_parent=has_parent), screen.width, indent + STEP * 2, hang=0)
-        for line in lines:
+        for line in (*lines, *paragraphs(span, one.signals, indent + STEP * 2)):
             screen.print(line)
 
 

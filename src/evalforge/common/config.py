@@ -227,7 +227,8 @@ class Settings(BaseModel):
             if getattr(self, name) is None:
                 setting = variable(name)
                 files = f" (or {setting}_FILE, the path of a file that holds it)" if setting in SECRETS else ""
-                raise ConfigurationError(f"{setting} is not set{files}; it takes {_accepted(name)}")
+                made = "; `openssl rand -hex 32` makes one" if name == "hash_key" else ""
+                raise ConfigurationError(f"{setting} is not set{files}; it takes {_accepted(name)}{made}")
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
@@ -254,6 +255,11 @@ def data_folder() -> Path:
             f"the data folder {user_data_path('evalforge')} cannot be made: {error.strerror}; "
             "set EVALFORGE_STORE=sqlite:///absolute/path.db, or HOME or XDG_DATA_HOME to a folder that can be written"
         ) from None
+
+
+def chosen(*names: str) -> dict[str, str]:
+    """Those of these variables that are set in the process's environment."""
+    return {name: value for name in names if (value := os.environ.get(name))}
 
 
 def silence_grpc() -> None:

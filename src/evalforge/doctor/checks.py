@@ -54,9 +54,13 @@ def _hash_key(check: str, settings: Settings) -> Finding:
 def _rules(check: str, settings: Settings) -> Finding:
     rules = wiring.rules_in_force(settings)
     queries = wiring.search_queries(settings, rules)
-    where = "built in" if settings.rules is None else f"from {settings.rules}"
+    built_in = wiring.rules_in_force(settings.model_copy(update={"rules": None}))
+    where = "built in" if rules.digest == built_in.digest else f"from {settings.rules}"
     searches = f"{len(queries)} search{'' if len(queries) == 1 else 'es'} a run"
-    return ok(check, f"{len(rules.rules)} rules {where}, {searches}")
+    custom = wiring.custom_rules_in_force(settings)
+    added = f"; {len(custom.recognizers)} recognizers and {len(custom.keys.allowed)} allowed keys from {settings.rules}"
+    more = added if custom.parts else ""
+    return ok(check, f"{len(rules.rules)} rules {where}, {searches}{more}")
 
 
 def _store(check: str, settings: Settings) -> Finding:

@@ -44,7 +44,11 @@ def read_custom_rules(path: Path | None) -> CustomRules:
     allowed = _allowed_keys(source.table(PII))
     if not recognizers and not allowed:
         return NO_CUSTOM_RULES
-    return CustomRules(recognizers=recognizers, keys=Keys(allowed), digest=_digest(tables.entries, allowed))
+    return CustomRules(
+        recognizers=recognizers,
+        keys=Keys(allowed, frozenset(rule.type for rule in recognizers)),
+        digest=_digest(tables.entries, allowed),
+    )
 
 
 def _digest(entries: list[Any], allowed: frozenset[str]) -> str:

@@ -78,7 +78,7 @@ def _answer(line: bytes, sanitizer: Sanitizer, *, explain: bool) -> _Answer:
     except SanitizationFailed:
         return _Answer({"withheld": FAILED})
     if acts is not None and _repeats_a_key(line):
-        acts.append(REPEATED_KEY)
+        acts.append(dict(REPEATED_KEY))
     return _Answer(shown, span.trace_id, names, acts)
 
 

@@ -145,8 +145,13 @@ class Sanitizer:
     def item_with_names(
         self, item: dict[str, Any], trace_id: str, names: Sequence[str], explain: list[dict[str, str]] | None = None
     ) -> dict[str, Any]:
-        """What `item` gave, with these names of its trace replaced too. Raises SanitizationFailed."""
+        """What `item` gave, with these names of its trace replaced too, also in what it explained.
+
+        Raises SanitizationFailed.
+        """
         walk = self._renaming_walk(trace_id, names, explain)
+        for act in explain or ():
+            act["path"] = walk.place(act["path"])
         return _closed(lambda: item | {"attributes": walk.attributes(item["attributes"])})
 
     def key_for(self, purpose: str, *parts: str) -> bytes:

@@ -4,9 +4,10 @@ The pieces are read as one text. Where that has something that the pieces have n
 the first piece, and the others are emptied; else the list is left alone (project's PII facts, §5: stream chunks).
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 from evalforge.ingestion.pii.policy import MAX_ITEMS
@@ -23,6 +24,10 @@ PIECE_KEYS = frozenset(
     "content text delta token value partial_json arguments output_text chunk output reasoning_content".split()  # noqa: SIM905
 )
 
+WORDS = re.compile(r"\w+(?:[ -]\w+)*\Z")
+SENTENCES = re.compile(r"[A-Z](?:\S*\s){3}.*[.!?]\Z", re.DOTALL)
+"""What is whole in each of its pieces, as documents and answers are, was not cut into them."""
+
 Find = Callable[[str], Sequence[Hit]]
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and positions from an item of the list down to its piece."""
@@ -38,7 +43,7 @@ def joined(items: Sequence[Any], find: Find) -> Sequence[Any]:
             streams[place].append((number, piece))
     changed = items
     for place, pieces in streams.items():
-        if len(pieces) >= FEWEST_PIECES and _crosses([piece for _, piece in pieces], find):
+        if len(pieces) >= FEWEST_PIECES and _crosses([piece for _, piece in pieces], find, bare=not place):
             first, *rest = [number for number, _ in pieces]
             changed = list(changed)
             changed[first] = _with(changed[first], place, "".join(piece for _, piece in pieces))
@@ -48,8 +53,9 @@ def joined(items: Sequence[Any], find: Find) -> Sequence[Any]:
 
 
 def _is_conversation(items: Sequence[Any]) -> bool:
-    """Whether several items say whose they are: messages, whose texts do not belong together."""
-    return sum(1 for item in items[:MOST_ITEMS] if type(item) is dict and "role" in item) > 1
+    """Whether several items say whose they are, and not all the same: messages, whose texts do not belong together."""
+    roles = [item["role"] for item in items[:MOST_ITEMS] if type(item) is dict and "role" in item]
+    return any(role != roles[0] for role in roles)
 
 
 def _pieces(value: Any, place: Place, depth: int) -> Iterator[tuple[Place, str]]:
@@ -64,11 +70,13 @@ def _pieces(value: Any, place: Place, depth: int) -> Iterator[tuple[Place, str]]
         yield from _pieces(value[0], (*place, 0), depth + 1)
 
 
-def _crosses(pieces: Sequence[str], find: Find) -> bool:
+def _crosses(pieces: Sequence[str], find: Find, *, bare: bool) -> bool:
     """Whether there is anything that the pieces do not have on their own, as a list of values has.
 
     It need not itself be in two pieces: the words that tell it may. A piece that could not be scanned tells nothing.
     """
+    if all(map(SENTENCES.match, pieces)):
+        return False
     together = find("".join(pieces))
     if not together:
         return False
@@ -79,7 +87,20 @@ def _crosses(pieces: Sequence[str], find: Find) -> bool:
         for hit in find(piece)
         if hit.type != WITHHELD
     ]
-    return any(not _is_covered(hit, alone) for hit in together)
+    values = _whole_values(pieces, alone) if bare else []
+    return any(
+        not _is_covered(hit, alone) and not any(hit.start <= start and end <= hit.end for start, end in values)
+        for hit in together
+    )
+
+
+def _whole_values(pieces: Sequence[str], alone: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The pieces that are one find each, in a list whose pieces all are words or finds: values, and no stream."""
+    ends = list(accumulate(map(len, pieces), initial=0))
+    places = list(pairwise(ends))
+    whole = [place for place in places if place in alone]
+    words = all(place in alone or WORDS.match(piece) for place, piece in zip(places, pieces, strict=True))
+    return whole if words else []
 
 
 def _is_covered(hit: Hit, spans: Sequence[tuple[int, int]]) -> bool:

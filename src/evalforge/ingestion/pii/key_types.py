@@ -36,14 +36,27 @@ TYPE_OF_DROPPED = {
 }
 """What a dropped key names, by the name that the lists give it."""
 
+PEOPLE = words(
+    """
+    applicant assignee author buyer caller contact current_user customer customers employee employees guest
+    member members owner passenger patient patients payee payer person recipient recipients requester reporter
+    seller sender subscriber user user_details user_info user_profile users
+    """
+)
+"""Keys over an object that tells who somebody is; `client`, `driver` and `holder` are as often programs."""
+WHO = rf"(?:.*_)?(?:{'|'.join(sorted(PEOPLE))})"
+IS_WHO = re.compile(rf"{WHO}\Z")
+
 FAMILIES = (
     (
         SECRET,
         re.compile(
             r"(?:.*_)?(?:secret|password|passwd|passphrase|passcode|pwd|access_key|secret_key|api_key|apikey|auth_key"
             r"|account_key|encryption_key|signing_key|shared_key|master_key|private_key|client_secret|auth_token"
-            r"|access_token|refresh_token|bearer_token|credentials?|cookie|connection_string|dsn)\Z"
-            r"|.*secret.*_key\Z|(?:.*_)?(?:secret|token)_(?:value|string)\Z|bearer\Z"
+            r"|access_token|refresh_token|bearer_token|credentials?|cookie|connection_string|dsn"
+            r"|app_key|application_key|license_key|db_pass|user_pass|smtp_pass|pass|passw|pw|pem|otp|totp|pin|pin_code|mfa|mfa_code"
+            r"|otp_code|2fa|2fa_code|(?:http|basic|proxy)_auth|database_url|db_url|db_uri|database_uri)\Z"
+            r"|auth\Z|.*secret.*_key\Z|(?:.*_)?(?:secret|token)_(?:value|string)\Z|bearer\Z"
         ),
     ),
     (
@@ -53,8 +66,14 @@ FAMILIES = (
             r"|buyer|seller|driver|person|nick|given|family|maiden|sur|middle|legal|preferred|full|first|last)_?name\Z"
         ),
     ),
+    (PERSON, re.compile(rf"{WHO}_(?:display_)?name\Z")),
+    (USERNAME, re.compile(rf"{WHO}_(?:login|handle|user_?name|nick)\Z")),
     (EMAIL, re.compile(r".*_e?_?mail(?:_address)?\Z|e_?mail_address\Z")),
     (PHONE, re.compile(r"(?:.*_)?(?:phone|mobile|telephone|cell|fax)_?(?:number|no|nr)?\Z|.*_(?:phone|mobile)\Z")),
+    (
+        NUMBER,
+        re.compile(r"(?:.*_)?(?:national|gov|government|citizen|voter|social_security)_id(?:_?(?:number|no))?s?\Z"),
+    ),
     (
         ADDRESS,
         re.compile(
@@ -63,6 +82,13 @@ FAMILIES = (
     ),
 )
 """The first family that a normal form belongs to names it."""
+COUNTED = frozenset({"pass"})
+"""Under these a number is a count."""
+READ_IDS = re.compile(
+    r"(?:.*_)?(?:national|gov|government|card|tax|fiscal|personal|citizen|identity|passport|social|social_security|voter"
+    r"|licen[cs]e|medical|insurance|health)_ids?\Z"
+)
+"""Keys of ids whose numbers are people's; those of things are not read."""
 
 
 def redacting_fate_of(parent: str, key: str) -> KeyFate:
@@ -70,9 +96,14 @@ def redacting_fate_of(parent: str, key: str) -> KeyFate:
     if "[" in key:
         key = MARK.sub("", key)  # which is no word of the key's own
     found = fate_of(parent, key)
+    if not found.parent:
+        found = found._replace(parent=policy.as_parent(parent, key[-policy.LONGEST_KEY :], PEOPLE))
     if found.name or found.fate is not Fate.PLAIN:
         return found
     kind = _family(key[-policy.LONGEST_KEY :])
+    if not kind and IS_WHO.match(parent):
+        kind = _family(f"{parent}_{normal_form(key)}")
+        kind = kind if kind in (PERSON, USERNAME) else ""
     return KeyFate(Fate.REPLACE, kind, found.parent) if kind else found
 
 

@@ -4,15 +4,17 @@ An allowed key is compared like those of the lists, by each ending of its path. 
 gave it (`card_id`); where a key names a secret or a person all the same, that stands.
 """
 
+import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evalforge.ingestion.pii import policy
 from evalforge.ingestion.pii.allowed_keys import why_not
-from evalforge.ingestion.pii.key_types import redacting_fate_of, type_of
-from evalforge.ingestion.pii.placeholders import MARK
+from evalforge.ingestion.pii.key_types import PERSON, SECRET, USERNAME, redacting_fate_of, type_of
+from evalforge.ingestion.pii.placeholders import BUILT_IN_TYPES, MARK
 from evalforge.ingestion.pii.policy import LONGEST_KEY, PARENTS, Fate, KeyFate
 from evalforge.ingestion.pii.tags import TagReader
+from evalforge.ingestion.pii.words import ROLES
 
 
 class Told(NamedTuple):
@@ -23,16 +25,21 @@ class Told(NamedTuple):
     below: str
 
 
-MOST_SPACES = 9
-"""Of a key: with more it is a sentence."""
+PLAIN_WORD = re.compile(r"[a-z][a-z_-]*\Z")
+SHORT, MOST_SPACES = 32, 9
+"""Of a longer key: with more spaces it is a sentence."""
 NO_KEY, NOTHING_TOLD = KeyFate(Fate.PLAIN, "", ""), Told("", "key ", "")
 
 
 class Keys:
-    """What becomes of the values under keys where texts are read. `allowed` are normal forms."""
+    """What becomes of the values under keys where texts are read. `allowed` are normal forms.
 
-    def __init__(self, allowed: frozenset[str] = frozenset()) -> None:
+    `types` are the entity types of the user's own rules, whose placeholders are known again.
+    """
+
+    def __init__(self, allowed: frozenset[str] = frozenset(), types: frozenset[str] = frozenset()) -> None:
         self.allowed = allowed
+        self._types = BUILT_IN_TYPES | types
         self._parents = policy.beginnings(allowed) - PARENTS
         self._cached = lru_cache(maxsize=8192)(self._fate)
         self._cached_told = lru_cache(maxsize=8192)(self._told)
@@ -40,15 +47,32 @@ class Keys:
 
     def fate_of(self, parent: str, key: str) -> KeyFate:
         """As `redacting_fate_of`; and Fate.KEEP, by the name that was allowed. A sentence is no key."""
-        if key.count(" ") > MOST_SPACES:
+        if len(key) > SHORT and key.count(" ") > MOST_SPACES:
             return NO_KEY
         return self._cached(parent, key) if len(key) <= LONGEST_KEY else self._fate(parent, key)
 
     def told_by(self, parent: str, key: str) -> Told:
         """What the key says of its value."""
-        if key.count(" ") > MOST_SPACES:
+        if len(key) > SHORT and key.count(" ") > MOST_SPACES:
             return NOTHING_TOLD
         return self._cached_told(parent, key if len(key) <= LONGEST_KEY else key[-LONGEST_KEY:])
+
+    def marks_in(self, text: str) -> list[re.Match[str]]:
+        """The marks in a text; where the type is none that is known, it may be a value in their form: no mark."""
+        if "[" not in text:
+            return []
+        return [mark for mark in MARK.finditer(text) if mark["mark_type"] is None or mark["mark_type"] in self._types]
+
+    def is_pair(self, parent: str, key: str, value: Any) -> bool:
+        """Whether a key and what follows it in a list may be a pair, and not two words of one kind."""
+        if type(value) is not str:
+            return True
+        kind = self.told_by(parent, key).kind
+        if kind in (SECRET, PERSON, USERNAME):
+            return (
+                value.casefold() not in ROLES and not self.told_by(parent, value).kind and not value.endswith("token")
+            )
+        return not PLAIN_WORD.match(value)
 
     def _fate(self, parent: str, key: str) -> KeyFate:
         found = redacting_fate_of(parent, key)

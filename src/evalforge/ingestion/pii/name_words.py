@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DIGITS = 0
 """The size of a name that is compared by its digits."""
-FEWEST_DIGITS, LAST_DIGITS = 7, 9
+FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 7, 20, 9
 """A number with fewer digits is nobody's; of a longer one the last are compared, as the code of a country may lack."""
 LONGEST_NAME = 200
 MOST_WORDS = 16
@@ -58,7 +58,11 @@ def names_of(kind: str, value: str) -> Iterator[tuple[str, Name]]:
     digits = "".join(filter(str.isdecimal, value))
     if kind == PERSON or (kind in (USERNAME, USER_ID) and not digits and not _is_one_word(kind, value)):
         yield from ((PERSON, name) for name in _words_of(value))
-    elif kind in (PHONE, NUMBER, BIRTH) and len(digits) >= FEWEST_DIGITS and not any(map(str.isalpha, value)):
+    elif (
+        kind in (PHONE, NUMBER, BIRTH)
+        and FEWEST_DIGITS <= len(digits) <= MOST_DIGITS
+        and not any(map(str.isalpha, value))
+    ):
         yield kind, Name(DIGITS, digits[-LAST_DIGITS:])
     elif digits and len(value) >= SHORTEST_VALUE:
         words = words_in(value)

@@ -6,7 +6,7 @@ that a name that only the root tells is found in what failed below it, whenever 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from evalforge.ingestion.pii.hashing import id_text
@@ -23,6 +23,7 @@ from evalforge.ingestion.pii.name_words import (
 )
 from evalforge.ingestion.pii.placeholders import Placeholders
 from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_NAMES
+from evalforge.ingestion.pii.shapes import labelled
 from evalforge.ingestion.pii.spelling import whole_words
 from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit
@@ -49,7 +50,7 @@ class Names:
 
     def learn(self, value: Any, parse: Parse) -> None:
         """Take in every name that the keys in this value tell."""
-        told = sorted(set(_told(value, parse, self.keys)))
+        told = sorted(set(told_in(value, parse, self.keys)))
         if not told:
             return
         for kind, text in told:
@@ -130,7 +131,7 @@ def _lower(text: str) -> str:
     return "".join(one if len(small := one.lower()) != 1 else small for one in text)
 
 
-def _told(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
+def told_in(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
     """(entity type, value) of every member of these objects and lists whose key tells one."""
     left: list[tuple[Any, str, int]] = [(value, "", 0)]
     while left:
@@ -140,8 +141,8 @@ def _told(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
         if type(value) is str:
             value = parse(value)
         if type(value) is dict:
-            if "value" in value:
-                yield from _told_by_label(value, parent, keys)
+            if label := labelled(value):
+                yield from _values(keys.told_by(parent, value[label[0]]).kind, value[label[1]])
             for key, child in value.items():
                 kind, _, below = keys.told_by(parent, key)
                 if kind:
@@ -149,19 +150,13 @@ def _told(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
                 if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
                     left.append((child, below, depth + 1))
         elif type(value) is list:
-            if len(value) == 2 and type(value[0]) is str:
+            if len(value) == 2 and type(value[0]) is str and keys.is_pair(parent, value[0], value[1]):
                 yield from _values(keys.told_by(parent, value[0]).kind, value[1])
             for child in value:
                 if type(child) is str and ":" in child:
                     yield from _told_by_text(child, keys)
                 if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
                     left.append((child, parent, depth + 1))
-
-
-def _told_by_label(value: Mapping[str, Any], parent: str, keys: Keys) -> Iterator[tuple[str, str]]:
-    label = value.get("name", value.get("key"))
-    if type(label) is str:
-        yield from _values(keys.told_by(parent, label).kind, value["value"])
 
 
 def _told_by_text(tag: str, keys: Keys) -> Iterator[tuple[str, str]]:

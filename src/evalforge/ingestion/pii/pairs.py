@@ -6,16 +6,17 @@ assigns to `token`, a secret counts only if it is written as a literal.
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
 from evalforge.ingestion.pii.allowed_keys import as_identifier
-from evalforge.ingestion.pii.key_types import EMAIL, PERSON, PHONE, SECRET, USER_ID, USERNAME, normal_form
+from evalforge.ingestion.pii.embedded import find_in_objects
+from evalforge.ingestion.pii.key_types import SECRET, normal_form
 from evalforge.ingestion.pii.keys import Keys
 from evalforge.ingestion.pii.policy import Fate
 from evalforge.ingestion.pii.text.hits import Hit
+from evalforge.ingestion.pii.written import REFERENCE, names_nobody, written_value
 
 Scan = Callable[[str, str], Sequence[Hit]]
 
@@ -26,21 +27,15 @@ FORM = re.compile(
 )
 PAIR = re.compile(r"([^=&;?#]{1,200})=([^&;#]*)")
 
-SEPARATOR = re.compile(r"[=:]")
-KEY_BEFORE = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z_][A-Za-z0-9_.-]{1,63})[\"']?[ \t]{0,2}\Z")
-KEY_ROOM = 70
-QUOTED = re.compile(r"[=>]?\s{0,3}(?:\"((?:[^\"\\]|\\.){1,2000})\"|'((?:[^'\\]|\\.){1,2000})')", re.DOTALL)
-BARE = re.compile(r"([ \t]{0,2})([^\s\"'`,;&<>(){}\[\]|]{3,300}+)(?![(\[{<])")
-LITERAL = re.compile(r"(?=.*\d).{6,}|.*[a-z].*[A-Z].*[^A-Za-z0-9].*|[^A-Za-z]*[!@#$%^*+~][^ ]{4,}", re.DOTALL)
-"""A digit in six characters or more, letters of both cases and a sign, or a sign first: no word, no name in code."""
-REFERENCE = re.compile(
-    r"[$%<{*]|(?:os|self|this|env|process|config|settings|cls|args|kwargs|req|request|ctx)\.|x{3,}\Z|\.{3}"
-    r"|(?:u?int|float|string|varchar|char|utf|uuid)\d*\b",
+SEPARATOR = re.compile(r"[=:]|(?<=[\"']),")
+KEY_BEFORE = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z_][A-Za-z0-9_.-]{1,63})(\\{0,8}[\"'])?[ \t]{0,2}\Z")
+KEY_ROOM = 80
+LABEL_BEFORE = re.compile(
+    r"(?:name|key|header)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']([^\"'\\]{1,64})\\{0,8}[\"']\s{0,3},\s{0,3}\\{0,8}[\"']?\Z",
     re.IGNORECASE,
 )
-"""Where a value would be: a variable, a template, an attribute, a mask, a type."""
-BARE_KINDS = frozenset({SECRET, EMAIL, PHONE, PERSON, USERNAME, USER_ID})
-"""What is believed without quotes: an `address` may be one in memory, a `card` one on a page."""
+LABEL_ROOM = 120
+VALUES = frozenset({"value", "val", "parametervalue"})
 
 
 KEPT = re.compile(
@@ -52,19 +47,19 @@ KEPT = re.compile(
 
 def find_pairs(text: str, scan: Scan, keys: Keys) -> list[Hit]:
     """What the keys in the text say of their values."""
-    if "=" not in text and ":" not in text:
+    if "=" not in text and ":" not in text and "'," not in text and '",' not in text:
         return []
-    if "=" in text and FORM.match(text):
-        return list(_in_query(text, 0, len(text), scan, keys))
     hits: list[Hit] = []
-    queries: list[tuple[int, int]] = []
-    if "://" in text:
+    read: set[int] = set()
+    if "=" in text and FORM.match(text):
+        hits += _in_query(text, 0, len(text), scan, keys, read)
+    elif "://" in text:
         for url in URL.finditer(text):
             start = QUERY_STARTS.search(url[0])
             if start:
-                queries.append((url.start() + start.end(), url.end()))
-                hits += _in_query(text, *queries[-1], scan, keys)
-    return hits + list(_in_prose(text, queries, keys))
+                hits += _in_query(text, url.start() + start.end(), url.end(), scan, keys, read)
+    hits += _in_prose(text, read, keys)
+    return hits + list(find_in_objects(text, keys)) if '{"' in text else hits
 
 
 def outside_kept(text: str, hits: Iterable[Hit], keys: Keys) -> list[Hit]:
@@ -87,41 +82,36 @@ def as_kept(value: Any, keys: Keys) -> Any:
     return kept
 
 
-def _in_query(text: str, start: int, end: int, scan: Scan, keys: Keys) -> Iterator[Hit]:
+def _in_query(text: str, start: int, end: int, scan: Scan, keys: Keys, read: set[int]) -> Iterator[Hit]:
+    """What is in a query; `read` are the separators that need not be read again."""
     for pair in PAIR.finditer(text, start, end):
         value, place = pair[2], pair.span(2)
+        read.add(place[0] - 1)
         decoded = unquote_plus(value) if "%" in value or "+" in value else value
         kind, rule, _ = keys.told_by("", unquote_plus(pair[1]))
         if kind and value and not REFERENCE.match(value):
-            yield Hit(*place, kind, decoded.strip().casefold(), rule)
+            if kind == SECRET or not names_nobody(value, kind, keys):
+                yield Hit(*place, kind, decoded.strip().casefold(), rule)
         elif decoded != value:
-            found = max(scan(decoded, normal_form(pair[1])), key=lambda hit: hit.end - hit.start, default=None)
+            inside = [*scan(decoded, normal_form(pair[1])), *_in_prose(decoded, (), keys)]
+            found = max(inside, key=lambda hit: hit.end - hit.start, default=None)
             if found is not None:
                 yield Hit(*place, found.type, found.canonical, found.rule)
 
 
-def _in_prose(text: str, queries: Sequence[tuple[int, int]], keys: Keys) -> Iterator[Hit]:
+def _in_prose(text: str, read: Collection[int], keys: Keys) -> Iterator[Hit]:
     for separator in SEPARATOR.finditer(text):
         position = separator.start()
         key = KEY_BEFORE.search(text, max(0, position - KEY_ROOM), position)
-        url = bisect_right(queries, (position, position)) - 1
-        if key is None or (url >= 0 and position < queries[url][1]):
+        if key is None or position in read:
             continue
-        kind, rule, _ = keys.told_by("", key[1])
-        if kind and (value := _value(text, separator.end(), kind)) is not None:
+        name, comma = key[1], text[position] == ","
+        if name.lower() in VALUES and not comma:
+            label = LABEL_BEFORE.search(text, max(0, key.start() - LABEL_ROOM), key.start())
+            name = label[1] if label else name
+        kind, rule, _ = keys.told_by("", name)
+        if comma and kind != SECRET:
+            continue
+        if kind and (value := written_value(text, separator.end(), kind, name, keys, quoted=comma)) is not None:
             start, end = value
             yield Hit(start, end, kind, text[start:end].strip().casefold(), rule)
-
-
-def _value(text: str, position: int, kind: str) -> tuple[int, int] | None:
-    """Where the value that follows a separator stands, if one is written there."""
-    quoted = QUOTED.match(text, position)
-    if quoted:
-        group = 1 if quoted[1] is not None else 2
-        said = any(map(str.isalnum, quoted[group]))
-        return quoted.span(group) if said and not REFERENCE.match(quoted[group]) else None
-    bare = BARE.match(text, position)
-    if bare is None or kind not in BARE_KINDS or REFERENCE.match(bare[2]):
-        return None
-    certain = kind != SECRET and not bare[1]
-    return bare.span(2) if certain or LITERAL.match(bare[2]) else None

@@ -11,17 +11,31 @@ from typing import Any
 
 from evalforge.ingestion.pii.spelling import words_in
 from evalforge.ingestion.pii.text.hits import Hit
+from evalforge.ingestion.pii.words import words
 
 DIGITS = 6
 REMEMBERED = 1024
 BLOB, PERSON = "BLOB", "PERSON"
 NAME_PREFIX, NAME_DIGITS = "n1_", 20
 
-MARK = re.compile(
-    r"\[(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_[0-9a-f]{6}(?: chars=\d{1,9})?|(?:WITHHELD|TRUNCATED) chars=\d{1,9})\]"
+TYPE = r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}"
+"""The form of an entity type: it has no room for a number, and little for a word."""
+COUNT = r"(?:0|[1-9]\d{0,6})"
+INSIDE_A_MARK = (
+    rf"(?:(?:WITHHELD|TRUNCATED) chars={COUNT}|BLOB_[0-9a-f]{{{DIGITS}}} chars={COUNT}"
+    rf"|(?P<mark_type>{TYPE})_[0-9a-f]{{{DIGITS}}})\]"
 )
-"""Whatever the sanitiser puts in place of text. What has this form is left as it is, so that redacting again changes
-nothing; it has no room for a value."""
+"""What stands behind the bracket of one."""
+MARK = re.compile(rf"\[{INSIDE_A_MARK}")
+"""Whatever the sanitiser puts in place of text. What has this form, and a type that is known, is left as it is, so that
+redacting again changes nothing."""
+BUILT_IN_TYPES = words(
+    """
+    ADDRESS API_KEY BIRTH BLOB CREDIT_CARD CRYPTO DATE_OF_BIRTH EMAIL IBAN ID_NUMBER IP JWT MAC NATIONAL_ID PEM PERSON
+    PHONE SECRET US_SSN USERNAME USER_ID WITHHELD
+    """
+)
+"""The types of the recognizers, and those that keys and the shape of a text tell."""
 
 
 class Placeholders:

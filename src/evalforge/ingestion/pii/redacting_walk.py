@@ -5,6 +5,7 @@ Keys keep their fates. Text is redacted with the key over it for context; JSON i
 
 import re
 from collections.abc import Collection, Container, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from evalforge.ingestion.pii import policy
@@ -12,11 +13,10 @@ from evalforge.ingestion.pii.caps import cut, encoded_bytes, fit
 from evalforge.ingestion.pii.checks import Check, is_number
 from evalforge.ingestion.pii.deltas import joined
 from evalforge.ingestion.pii.hashing import Pseudonyms
-from evalforge.ingestion.pii.key_types import normal_form
-from evalforge.ingestion.pii.keys import rule_of
+from evalforge.ingestion.pii.key_types import COUNTED, READ_IDS, SECRET, normal_form
+from evalforge.ingestion.pii.keys import PLAIN_WORD, rule_of
 from evalforge.ingestion.pii.pairs import as_kept
-from evalforge.ingestion.pii.placeholders import MARK
-from evalforge.ingestion.pii.policy import MAX_KEY, MAX_TEXT, MAX_TEXT_NESTING, Fate, KeyFate
+from evalforge.ingestion.pii.policy import MAX_ITEMS, MAX_KEY, MAX_TEXT, MAX_TEXT_NESTING, Fate, KeyFate
 from evalforge.ingestion.pii.redactor import Act, Redacted, Redactor
 from evalforge.ingestion.pii.schema import FREE, Node
 from evalforge.ingestion.pii.shapes import length, unique
@@ -36,6 +36,7 @@ from evalforge.ingestion.pii.walk import (
 SMALL_NUMBER = 1_000_000
 """Below it no integer is anyone's number."""
 LARGEST_NUMBER = 2**63
+PAIR = 2
 ID_KEY = re.compile(r"(?:.*_)?ids?\Z")
 SURROGATE = re.compile("[\ud800-\udfff]")
 ACTS = {WITHHELD: "it cannot be scanned", TRUNCATED: "over a cap", DROPPED: "its key", HASHED: "its key"}
@@ -78,14 +79,37 @@ class RedactingWalk(Walk):
             return super().shown(value, check)
         return fit(_printable(self._redacted(value, key).text), most_bytes)
 
+    def place(self, path: str) -> str:
+        """A path of an explanation, redacted as its keys are."""
+        return self._redactor.redact(path).text
+
     def label(self, value: Any) -> str | None:
         """As of `Walk`, cut."""
         return fit(_printable(value), policy.MAX_LABEL_BYTES) if type(value) is str else None
 
     def _list(self, value: Sequence[Any], node: Node, parent: str, path: Path, depth: int) -> Any:
         if not (node.each and all(self._identifier(item) is not None for item in value)):
-            value = joined(value, self._redactor.find)
+            value = self._without_secrets(joined(value, self._redactor.find), path)
         return super()._list(value, node, parent, path, depth)
+
+    def _is_pair(self, value: Sequence[Any], parent: str) -> bool:
+        return self._redactor.keys.is_pair(parent, value[0], value[1])
+
+    def _without_secrets(self, value: Sequence[Any], path: Path) -> Sequence[Any]:
+        """The list with a placeholder after each name of a header or an option that tells a secret."""
+        out = value
+        for position, (name, secret) in enumerate(pairwise(value[:MAX_ITEMS] if len(value) > PAIR else ())):
+            if type(name) is not str or type(secret) is not str or not secret:
+                continue
+            keys = self._redactor.keys
+            if keys.marks_in(secret):
+                continue
+            if keys.told_by("", name).kind != SECRET or secret[0] == "-" or not keys.is_pair("", name, secret):
+                continue
+            if name[0] == "-" or not PLAIN_WORD.match(secret):
+                out = list(out)
+                out[position + 1] = self._whole(secret, self.judge("", name)._replace(name=SECRET), path)
+        return out
 
     def _free(self, value: Any, node: Node, path: Path) -> Any:
         if type(value) is str:
@@ -116,7 +140,7 @@ class RedactingWalk(Walk):
         if fate is not Fate.REPLACE:
             return super()._unknown(key, child, parent, path, out)
         name = self._unknown_name(key, path, out)
-        if type(child) is dict or type(child) is list:
+        if type(child) is dict or type(child) is list or (is_number(child) and normal_form(key) in COUNTED):
             return name, below, FREE
         self._left -= len(name) + 4
         out[name] = self._under_known_key(child, fate, kind, (path, name))
@@ -171,7 +195,7 @@ class RedactingWalk(Walk):
 
     def _whole(self, value: str, fate: KeyFate, path: Path) -> str:
         """The placeholder for all of a value that its key says to replace."""
-        if MARK.fullmatch(value):
+        if any(mark[0] == value for mark in self._redactor.keys.marks_in(value)):
             return self._charged(value, path)
         mark = self._redactor.whole(value, fate.name)
         self._account(Redacted(mark, (Act(fate.name, rule_of(fate)),)), path)
@@ -182,7 +206,10 @@ class RedactingWalk(Walk):
         if value != value or abs(value) >= LARGEST_NUMBER:  # NaN, and what not every reader of JSON can hold
             return self._withhold(length(value), path, "value")
         self._left -= NUMBER_BYTES
-        if abs(value) < SMALL_NUMBER or value != int(value) or ID_KEY.match(key):
+        if value != int(value) or (abs(value) < SMALL_NUMBER and not ID_KEY.match(key)):
+            return value
+        of_a_thing = abs(value) < SMALL_NUMBER or (ID_KEY.match(key) and not READ_IDS.match(key))
+        if of_a_thing and not self._redactor.is_known(str(int(value))):
             return value
         found = self._redacted(str(int(value)), key)
         self._account(found, path)
@@ -226,7 +253,7 @@ class RedactingWalk(Walk):
     def _redacted(self, text: str, key: str) -> Redacted:
         known = self._texts.get((text, key))
         if known is None:
-            parsed = self._json(text)
+            parsed = self._json(text) if text[:1] in OPENINGS else None
             known = self._redactor.redact(sound(text), key) if parsed is None else self._apart(text, parsed, key)
             self._texts[text, key] = known
         return known

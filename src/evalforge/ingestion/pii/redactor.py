@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from evalforge.ingestion.pii.blobs import find_blobs
 from evalforge.ingestion.pii.caps import cut
 from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
@@ -30,7 +32,7 @@ class Act(NamedTuple):
     rule: str = ""
 
 
-class Redacted(NamedTuple):
+class Redacted(msgspec.Struct, frozen=True):
     """A text without what must not be stored, and what was done to it, in order."""
 
     text: str
@@ -113,7 +115,23 @@ class Redactor:
 
     def _found(self, text: str, key: str) -> list[Hit]:
         hits = [*self._reader.found(text, key), *self._names.find(text)]
-        return joined(_outside_marks(text, hits)) if hits else hits
+        if "[" in text:
+            hits = self._outside_marks(text, hits)
+        return joined(hits) if hits else hits
+
+    def _outside_marks(self, text: str, hits: list[Hit]) -> list[Hit]:
+        """The hits, less what of them is a mark already; a piece that is left over is replaced if it says anything.
+
+        A name that is written as a mark is found too, which folding takes for one.
+        """
+        marks = [mark.span() for mark in self.keys.marks_in(text)]
+        kept = [piece for hit in hits for piece in _less(text, hit, marks)] if marks else hits
+        others = [mark for mark in MARK.finditer(text) if mark.span() not in marks]
+        return kept + [
+            Hit(*mark.span(), one.type, one.canonical, one.rule)
+            for mark in others
+            for one in self._names.find(mark["mark_type"])[:1]
+        ]
 
     def _whole_hit(self, text: str) -> Hit | None:
         """What the scanner calls this value, if it is one thing to it."""
@@ -140,14 +158,6 @@ class Redactor:
         if len(text) > end or len(redacted) > MAX_TEXT:
             return Redacted(cut(redacted, MAX_TEXT, len(text) - end), (*acts, Act(TRUNCATED)))
         return Redacted(redacted, tuple(acts))
-
-
-def _outside_marks(text: str, hits: Iterable[Hit]) -> Iterable[Hit]:
-    """The hits, less what of them is a mark already; a piece that is left over is replaced if it says anything."""
-    marks = [mark.span() for mark in MARK.finditer(text)] if "[" in text else []
-    if not marks:
-        return hits
-    return [piece for hit in hits for piece in _less(text, hit, marks)]
 
 
 def _less(text: str, hit: Hit, marks: Sequence[tuple[int, int]]) -> Iterable[Hit]:

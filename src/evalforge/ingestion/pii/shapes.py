@@ -5,6 +5,17 @@ from typing import Any
 
 from evalforge.ingestion.pii.schema import Node
 
+VALUES = {"value": ("name", "key", "header"), "Value": ("Name", "Key", "Header"), "val": ("key", "name")}
+VALUES |= {"ParameterValue": ("ParameterKey",), "parameter_value": ("parameter_key",)}
+
+
+def labelled(value: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The keys of the label and of what it labels: of `{"name": "user-id", "value": ...}`, a common form of headers."""
+    if VALUES.keys().isdisjoint(value):
+        return None
+    pairs = ((label, of) for of, labels in VALUES.items() if of in value for label in labels)
+    return next((pair for pair in pairs if type(value.get(pair[0])) is str), None)
+
 
 def withheld_mark(count: int) -> str:
     """What stands where so many characters were."""

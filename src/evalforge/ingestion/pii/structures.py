@@ -34,6 +34,14 @@ def parse_json(text: str) -> tuple[Any, bool] | None:
         return None
 
 
+def first_json(text: str, position: int) -> tuple[Any, int] | None:
+    """The object or list that begins there, whatever follows it, and where it ends."""
+    try:
+        return _LENIENT.raw_decode(text, position)
+    except (ValueError, RecursionError):
+        return None
+
+
 def dump_json(value: Any) -> str:
     """The value as compact JSON."""
     return _COMPACT.encode(value)

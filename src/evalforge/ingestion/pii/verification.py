@@ -5,31 +5,35 @@ What EvalForge itself puts into its records (marks, placeholders, keyed hashes, 
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
 from evalforge.common.ids import PLAIN_ID
 from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
-from evalforge.ingestion.pii.pairs import as_kept, outside_kept
+from evalforge.ingestion.pii.pairs import as_kept
 from evalforge.ingestion.pii.policy import Fate, fate_of
+from evalforge.ingestion.pii.redactor import Remembering
 from evalforge.ingestion.pii.text.hits import TextScanner, Unscannable
 from evalforge.ports import CaptureFilter, CaptureStore
 
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 KEY = "[key]"
 """In a path: the name of a member itself is what was found, so that it is not shown."""
 CANARY, UNSCANNABLE = "CANARY", "UNSCANNABLE"
 PIECE_BYTES = 16 * 1024 * 1024
 SMALLEST_NUMBER_SCANNED = 10**6
 """Shorter numbers identify nobody (facts: pii.md §5)."""
-OWN_MARK = re.compile(
-    r"\[(?:WITHHELD|TRUNCATED|UNSCANNED) chars=\d+\]"
-    r"|\[BLOB[^\]\n]{0,100}\]"
-    r"|\[[A-Z][A-Z_]*_[0-9a-f]{6}\]"
-    r"|\b[a-z]1_[0-9a-f]{40}\b"
-)
+OWN_HASH = re.compile(r"\b(?:[a-z]1_[0-9a-f]{40}|n1_[0-9a-f]{20})\b")
+URL_TIMES = re.compile(r"&(?:start|end)=\d{13}(?=&)")
+"""Milliseconds in a link to Datadog, of which one in ten has the check digit of a card."""
+NOTHING = "[]"
+"""What is read in place of a mark or a keyed hash: it ends what stands before it, and is no value."""
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z\Z")
 ID_KEYS = frozenset({"trace_id", "span_id", "parent_id", "apm_trace_id", "origin_span_id", "id", "request_id"})
 """Hex or decimal is an id under these; anywhere else it may be a card."""
@@ -66,7 +70,7 @@ class Verifier:
     """
 
     def __init__(self, scanner: TextScanner, canaries: Iterable[str] = (), keys: Keys = BUILT_IN_KEYS) -> None:
-        self._scanner, self._keys = scanner, keys
+        self._reader, self._keys = Remembering(scanner, keys), keys
         self._canaries = tuple(dict.fromkeys(spelling for canary in canaries for spelling in _spellings(canary)))
 
     @property
@@ -132,11 +136,16 @@ class Verifier:
         if text is None:
             return found
         try:
-            shown = OWN_MARK.sub(" ", text)
-            hits = outside_kept(shown, self._scanner.scan(shown, key=fate_of("", key).name), self._keys)
+            shown = self._without_marks(URL_TIMES.sub("", text) if key == "datadog_url" else text)
+            hits = self._reader.found(shown, fate_of("", key).name)
         except Unscannable:
             return [*found, UNSCANNABLE]
-        return [*found, *dict.fromkeys(hit.type for hit in hits)]
+        return [*found, *dict.fromkeys(hit.type for hit in hits if any(map(str.isalnum, shown[hit.start : hit.end])))]
+
+    def _without_marks(self, text: str) -> str:
+        for start, end in reversed([mark.span() for mark in self._keys.marks_in(text)]):
+            text = text[:start] + NOTHING + text[end:]
+        return OWN_HASH.sub(NOTHING, text)
 
 
 def leaks_in_store(store: CaptureStore, verifier: Verifier) -> Iterator[Sequence[LeakFound]]:
@@ -204,7 +213,23 @@ def _leaks(where: str, place: Place, kinds: Sequence[str]) -> Iterator[LeakFound
 
 
 def _spellings(canary: str) -> Iterator[bytes]:
-    """As it is, and as JSON spells it, with no more escapes than it must have and in ASCII alone."""
-    yield canary.encode()
-    yield msgspec.json.encode(canary)[1:-1]
-    yield json.dumps(canary)[1:-1].encode()
+    """As it is and in small letters, as JSON, URLs and HTML spell it, in hex, and in Base64 wherever it begins there.
+
+    JSON spells it with no more escapes than it must have, and in ASCII alone.
+    """
+    for case in (canary, canary.lower(), canary.upper()):
+        yield case.encode()
+        yield msgspec.json.encode(case)[1:-1]
+        yield json.dumps(case)[1:-1].encode()
+        yield quote(case, safe="").encode()
+        yield quote_plus(case).encode()
+        yield escape(case).encode()
+    content = canary.encode()
+    yield content.hex().encode()
+    yield content.hex().upper().encode()
+    for before in range(3):
+        after = -(before + len(content)) % 3
+        encoded = b64encode(bytes(before) + content + bytes(after))
+        whole = encoded[-(-before * 4 // 3) : len(encoded) - (after + 1 if after else 0)]
+        yield whole
+        yield whole.translate(URL_SAFE)

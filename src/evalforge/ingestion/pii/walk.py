@@ -12,7 +12,16 @@ from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
 from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, KeyFate, fate_of
 from evalforge.ingestion.pii.schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, Node
-from evalforge.ingestion.pii.shapes import as_tag, characters, known_first, length, unique, withheld_mark
+from evalforge.ingestion.pii.shapes import (
+    VALUES,
+    as_tag,
+    characters,
+    known_first,
+    labelled,
+    length,
+    unique,
+    withheld_mark,
+)
 from evalforge.ingestion.pii.tags import TagReader
 
 Path = tuple[Any, ...]
@@ -106,7 +115,7 @@ class Walk:
         if depth > MAX_DEPTH:
             return self._withhold(characters(value), path, "nested too deeply")
         fields = node.fields
-        if not fields and depth and "value" in value:
+        if not fields and depth and not VALUES.keys().isdisjoint(value):
             named = self._named_value(value, parent, path, depth)
             if named is not None:
                 return named
@@ -183,7 +192,7 @@ class Walk:
     def _list(self, value: Sequence[Any], node: Node, parent: str, path: Path, depth: int) -> Any:
         if depth > MAX_DEPTH:
             return self._withhold(characters(value), path, "nested too deeply")
-        if len(value) == 2 and type(value[0]) is str:
+        if len(value) == 2 and type(value[0]) is str and self._is_pair(value, parent):
             fate = self.judge(parent, value[0])
             if fate.fate is Fate.DROP:
                 return self._drop(fate.name, path)
@@ -205,19 +214,24 @@ class Walk:
                 out.append(found)
         return out
 
+    def _is_pair(self, value: Sequence[Any], parent: str) -> bool:  # noqa: ARG002 - another walk looks at them
+        """Whether a list of two may be a key and its value."""
+        return True
+
     def _named_value(self, value: Mapping[str, Any], parent: str, path: Path, depth: int) -> Any:
-        """`{"name": "user-id", "value": ...}`, a common form of headers; None if the name has no fate."""
-        field = next((field for field in ("name", "key") if type(value.get(field)) is str), None)
-        if field is None:
+        """What is kept of a value with a label beside it; None if the label has no fate."""
+        found = labelled(value)
+        if found is None:
             return None
+        field, of = found
         fate = self.judge(parent, value[field])
         if fate.fate is Fate.DROP:
             return self._drop(fate.name, path)
         if not fate.name:
             return None
-        rest = {key: child for key, child in value.items() if key not in (field, "value")}
-        kept = self._under_known_key(value["value"], fate.fate, fate.name, (path, "value"))
-        return {field: fate.name, "value": kept, **self._object(rest, FREE, parent, path, depth)}
+        rest = {key: child for key, child in value.items() if key not in found}
+        kept = self._under_known_key(value[of], fate.fate, fate.name, (path, of))
+        return {field: fate.name, of: kept, **self._object(rest, FREE, parent, path, depth)}
 
     def _evaluations(self, value: Mapping[str, Any], path: Path, depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}

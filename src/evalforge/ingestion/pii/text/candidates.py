@@ -4,12 +4,13 @@ A check gets the candidate and gives the stretches of it that are entities: most
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 Spans = tuple[tuple[int, int], ...]
 
 
-class Candidate(NamedTuple):
+class Candidate(msgspec.Struct, frozen=True):
     """data[start:end] is what the pattern found; `match` is where the whole match begins, its guard or key included."""
 
     data: bytes

@@ -30,10 +30,12 @@ def canonical(entity: str, value: str) -> str:
 
 
 def _phone(value: str) -> str:
-    """Digits with the country in front where it is known: after a plus, or in the shape of North America's plan."""
+    """Digits with the country in front where it is known: after + or 00, or in the shape of North America's plan."""
     digits = "".join(character for character in EXTENSION.sub("", value.replace("(0)", "")) if character.isdigit())
     if value.lstrip().startswith("+"):
         return digits
+    if digits.startswith("00"):
+        return digits[2:]
     return "1" + digits if NORTH_AMERICAN.fullmatch(digits) else digits
 
 

@@ -10,7 +10,11 @@ FILE_ENDINGS = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "txt", "yaml", "yml", "dll"}
 )
 """Of files that have @ in their names; none is a top-level domain."""
-VERSION_BEFORE = re.compile(rb"(?:[vV]|==|>=|<=|~=|[A-Z][A-Za-z]{2,}/|(?i:\bversion[\"']?[ :=]{1,3}[\"']?))\Z")
+VERSION_BEFORE = re.compile(
+    rb"(?:[vV]|==|>=|<=|~=|(?<![A-Za-z])(?!(?:Client|Host|Server|Peer|Remote|Proxy|Gateway)/)[A-Z][A-Za-z]{2,}/"
+    rb"|(?i:\bversion[\"']?[ :=]{1,3}[\"']?))\Z"
+)
+PASSWORD_OF_URL = re.compile(rb"://[^\s/?\"'<>]*:[^\s/?\"'<>]*\Z")
 HARMLESS_IPV4 = re.compile(r"127\.|0\.0\.0\.0\Z|255\.|169\.254\.169\.254\Z")
 """Loopback, unspecified, masks and broadcast, and the address where clouds tell a machine of itself."""
 HARMLESS_PATH_OWNERS = frozenset({
@@ -21,7 +25,9 @@ HARMLESS_PATH_OWNERS = frozenset({
 
 
 def email(candidate: Candidate) -> Spans:
-    """Not git@ before a repository, and not a file name with @ in it."""
+    """Not git@ before a repository, not a file name with @ in it, and not the password of a URL with its host."""
+    if PASSWORD_OF_URL.search(candidate.before(200)):
+        return ()
     local, _, domain = candidate.text.rpartition("@")
     ending = domain.rpartition(".")[2].lower()
     return () if local.lower() == "git" or ending in FILE_ENDINGS else candidate.whole

@@ -1,8 +1,8 @@
-"""Checks of account, card and telephone numbers."""
+"""Checks of account and card numbers, and of those of social security."""
 
 import re
 
-from evalforge.ingestion.pii.text import checksums, phones
+from evalforge.ingestion.pii.text import checksums
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans
 
 IBAN_LENGTHS = {
@@ -120,35 +120,6 @@ def luhn(candidate: Candidate) -> Spans:
     return candidate.whole if len(set(digits)) > 1 and checksums.luhn(digits) else ()
 
 
-def phone_with_plus(candidate: Candidate) -> Spans:
-    """A calling code and a length that exist; a trunk (0) in brackets does not count."""
-    digits = digits_of(candidate.text.replace("(0)", ""))
-    return candidate.whole if phones.is_possible(digits) else ()
-
-
-def phone_of_north_america(candidate: Candidate) -> Spans:
-    """Area and exchange do not begin with 0 or 1, nor with N11; ids that look so have a word before them."""
-    digits = digits_of(candidate.text.split("x")[0].split("e")[0])[-10:]
-    if digits[1:3] == "11" or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
-        return ()
-    return candidate.whole
-
-
-def national_phone(candidate: Candidate) -> Spans:
-    """As dialled inside one of the regions looked at."""
-    if DATE.search(candidate.text) or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
-        return ()
-    return candidate.whole if phones.is_national(digits_of(candidate.text)) else ()
-
-
-def phone_by_context(candidate: Candidate) -> Spans:
-    """Six to fifteen digits that are no date and no id. Words beside it have already said that it is a telephone."""
-    digits = digits_of(candidate.text)
-    if DATE.search(candidate.text) or not 6 <= len(digits) <= 15 or ID_KEY.search(candidate.before(16)):
-        return ()
-    return candidate.whole
-
-
 def ssn(candidate: Candidate) -> Spans:
     """Social Security Administration: no area 000 or 666, no group 00, no serial 0000; areas from 900 are ITINs."""
     digits = digits_of(candidate.text)
@@ -166,9 +137,5 @@ CHECKS: dict[str, Check] = {
     "iban": iban,
     "card": card,
     "luhn": luhn,
-    "phone_with_plus": phone_with_plus,
-    "phone_of_north_america": phone_of_north_america,
-    "national_phone": national_phone,
-    "phone_by_context": phone_by_context,
     "ssn": ssn,
 }

@@ -4,6 +4,8 @@ import binascii
 import re
 from base64 import b64decode
 
+import re2
+
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans
 
 PLACEHOLDER = re.compile(
@@ -25,6 +27,12 @@ OTHER_KEY = re.compile(
 )
 """Keys that name something about a secret."""
 PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")
+REFERENCE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]|[A-Za-z_]+(?:\.[A-Za-z_]+)+\Z|[:(\[{]")
+"""A call, an index, an attribute, an opened bracket."""
+END_OF_KEY = re2.compile(rb"END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-{4,5}")
+_LINE_OF_KEY = rb"[^\n]{0,200}[A-Za-z0-9+/]{16}[^\n]{0,200}"
+LINES_OF_KEY = re2.compile(rb"(?:%s)?(?:\n%s)*" % (_LINE_OF_KEY, _LINE_OF_KEY))
+LONGEST_KEY = 16_384
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?\Z")
 FILES = ("H4sI", "iVBORw0KGgo", "/9j/4", "R0lGOD", "UEsDB")
 """How gzip, PNG, JPEG, GIF and ZIP begin in Base64."""
@@ -69,6 +77,28 @@ def token(candidate: Candidate) -> Spans:
     """Long enough and no word."""
     end, text = trimmed(candidate)
     return ((candidate.start, end),) if len(text) >= LEAST_TOKEN and is_opaque(text) else ()
+
+
+def header(candidate: Candidate) -> Spans:
+    """What stands behind the scheme of an `Authorization` header: also a word that code could have, but no code."""
+    end, text = trimmed(candidate)
+    if len(text) < LEAST_SECRET or PLACEHOLDER.match(text) or WORD.fullmatch(text) or REFERENCE.match(text):
+        return ()
+    return ((candidate.start, end),) if any(character.isalnum() for character in text) else ()
+
+
+def letters_and_digits(candidate: Candidate) -> Spans:
+    """Both, as in passwords and hardly in the words that stand behind `password`."""
+    end, text = trimmed(candidate)
+    both = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    return ((candidate.start, end),) if both and len(text) >= LEAST_TOKEN and is_opaque(text) else ()
+
+
+def private_key(candidate: Candidate) -> Spans:
+    """Up to its end, whatever stands before its lines; without an end, the lines below that have a run of Base64."""
+    end = END_OF_KEY.search(candidate.data, candidate.start, candidate.start + LONGEST_KEY)
+    last = end or LINES_OF_KEY.match(candidate.data, candidate.end, candidate.start + LONGEST_KEY)
+    return ((candidate.start, max(candidate.end, last.end() if last else 0)),)
 
 
 def query(candidate: Candidate) -> Spans:
@@ -123,6 +153,9 @@ CHECKS: dict[str, Check] = {
     "assigned": assigned,
     "told": told,
     "token": token,
+    "header": header,
+    "letters_and_digits": letters_and_digits,
+    "private_key": private_key,
     "query": query,
     "basic": basic,
     "base64_text": base64_text,

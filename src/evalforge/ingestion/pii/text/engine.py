@@ -6,7 +6,7 @@ the formats of vendors, and bounds on how many candidates are looked at. What do
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from evalforge.ingestion.pii.text import vendor_secrets
 from evalforge.ingestion.pii.text.candidates import Candidate
@@ -121,7 +121,7 @@ class TextEngine:
     def _by_vendors(self, view: View, ranks: Sequence[int]) -> list[Found]:
         """Last, on what the rules left: a finding costs ten times what one of a rule does."""
         rank = len(self._rules)
-        if not ranks or ranks[-1] < rank:
+        if rank not in ranks and not (rank + 1 in ranks and vendor_secrets.has_run(view.data)):
             return []
         return merged([Found(*span, rank, vendor_secrets.TYPE) for span in vendor_secrets.find(view.data)])
 
@@ -129,16 +129,22 @@ class TextEngine:
         rule = self._rules[rank]
         for place, last in windows(rule, data, budget):
             while (match := rule.pattern.search(data, place)) is not None:
-                start, end = _stretch(rule, match)
+                first = match.start()
+                for group in rule.groups:  # the first that took part, or the whole match
+                    start, end = match.span(group)
+                    if start >= 0:
+                        break
+                else:
+                    start, end = match.span()
                 if start > last:
                     break
                 budget.spend(end - start)
                 place = max(end, place + 1)
                 if rule.before is rule.after or _in_context(rule, data, start, end):
-                    for each in rule.check(Candidate(data, match.start(), start, end)):
+                    for each in rule.check(Candidate(data, first, start, end)):
                         if data[each[0] : each[1]].strip(EMPTY):
                             found.append(Found(*each, rank, rule.type))
-                        place = max(each[1], match.start() + 1)
+                        place = max(each[1], first + 1)
 
 
 def windows(rule: Recognizer, data: bytes, budget: Budget) -> list[tuple[int, int]]:
@@ -159,15 +165,6 @@ def windows(rule: Recognizer, data: bytes, budget: Budget) -> list[tuple[int, in
         else:
             out.append((first, last))
     return out
-
-
-def _stretch(rule: Recognizer, match: Any) -> tuple[int, int]:
-    """The first group that took part, or the whole match."""
-    for group in rule.groups:
-        start, end = match.span(group)
-        if start >= 0:
-            return int(start), int(end)
-    return int(match.start()), int(match.end())
 
 
 def _in_context(rule: Recognizer, data: bytes, start: int, end: int) -> bool:

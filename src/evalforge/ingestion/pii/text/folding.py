@@ -10,6 +10,7 @@ from html import unescape
 
 import re2
 
+from evalforge.ingestion.pii.placeholders import INSIDE_A_MARK
 from evalforge.ingestion.pii.text.fold_tables import HOMOGLYPHS, OneForOne
 from evalforge.ingestion.pii.text.hits import Unscannable
 from evalforge.ingestion.pii.text.view import HOLE, Rewriting, View, seen
@@ -17,17 +18,15 @@ from evalforge.ingestion.pii.text.view import HOLE, Rewriting, View, seen
 MOST_LAYERS = 3
 """Encodings over one another that are undone, besides the backslashes of nested JSON, which are undone at once."""
 MOST_ESCAPES = 20_000
-"""Places in one text where something is undone: far denser than any text, and a bound on the time."""
-PLACEHOLDER = r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}(?:_[0-9a-f]{6,8}|(?: (?:chars|bytes|items|keys)=\d{1,10}){1,2})\]"
-"""What stands behind the bracket of one."""
+"""Places where something is undone, all layers together: far denser than any text, and a bound on the time."""
 ESCAPES = re.compile(
     r"[\x00\x1b\\%&\[](?:"
     r"(?P<backslash>(?<=\\)\\{0,7}(?:u(?!001[bB]\\?\[)[0-9a-fA-F]{4}|x(?!1[bB]\\?\[)[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[nrtbf\"'/]))"
-    r"|(?P<percent>(?<=%)[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*)"
+    r"|(?P<percent>(?<=%)(?!B\d{12,19}\^)[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*)"
     r"|(?P<html>(?<=&)(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});)"
     r"|(?P<drop>(?<=\x00)\x00*"
     r"|(?:(?<=\x1b)|(?<=\\)\\{0,7}(?:x1[bB]|u001[bB]|033|e))\[[0-?]{0,32}[ -/]{0,4}[@-~]|(?<=\x1b))"
-    rf"|(?P<placeholder>(?<=\[){PLACEHOLDER})"
+    rf"|(?P<placeholder>(?<=\[){INSIDE_A_MARK})"
     r")"
 )
 SPACES = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
@@ -52,14 +51,15 @@ def fold(text: str) -> View:
     else:
         if BEGINS_AN_ESCAPE.search(data) is None or MAY_NEED_FOLDING.search(data) is None:
             return View(text, data)
-    shown, offsets = _latin(text.translate(_one_for_one)), None
+    shown, offsets, undone = _latin(text.translate(_one_for_one)), None, 0
     for _ in range(MOST_LAYERS):
-        rewriting, count = Rewriting(shown, offsets), 0
-        for count, found in enumerate(ESCAPES.finditer(shown), 1):
+        rewriting, before = Rewriting(shown, offsets), undone
+        for found in ESCAPES.finditer(shown):
             rewriting.replace(*found.span(), _plain(found))
-            if count > MOST_ESCAPES:
+            undone += 1
+            if undone > MOST_ESCAPES:
                 raise Unscannable("a text has too many escapes in it to be scanned")
-        if not count:
+        if undone == before:
             break
         shown, offsets = rewriting.done()
         if not shown.isascii():

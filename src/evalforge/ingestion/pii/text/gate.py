@@ -47,7 +47,9 @@ def has_digits(data: bytes) -> bool:
 
 def has_token(data: bytes) -> bool:
     """A run of twelve characters that tokens are made of."""
-    return len(max(data.translate(BETWEEN_TOKENS).split(), key=len, default=b"")) >= SHORTEST_TOKEN
+    if len(data) < SHORTEST_TOKEN:
+        return False
+    return max(map(len, data.translate(BETWEEN_TOKENS).split()), default=0) >= SHORTEST_TOKEN
 
 
 class _Set:

@@ -66,4 +66,23 @@ def _national() -> Any:
 
 def is_national(digits: str) -> bool:
     """Whether digits are a number as dialled inside one of `REGIONS`."""
-    return _national().fullmatch(digits) is not None
+    return _national().fullmatch(digits.encode()) is not None
+
+
+@lru_cache(maxsize=1024)
+def _numbers(calling_code: int) -> Any:
+    """The pattern of national numbers under a calling code; None if there is no such code."""
+    region = COUNTRY_CODE_TO_REGION_CODE.get(calling_code, ("001",))[0]
+    metadata = None if region == "001" else PhoneMetadata.metadata_for_region(region)
+    if metadata is None or metadata.general_desc is None or not metadata.general_desc.national_number_pattern:
+        return None
+    return re2.compile(metadata.general_desc.national_number_pattern)
+
+
+def is_international(digits: str) -> bool:
+    """Whether digits, calling code first, are a number of its country, and not of its length alone."""
+    for size in (1, 2, 3):
+        numbers = _numbers(int(digits[:size] or "0"))
+        if numbers is not None and len(digits) - size in lengths(int(digits[:size])):
+            return numbers.fullmatch(digits[size:].encode()) is not None
+    return False

@@ -10,6 +10,7 @@ from typing import Any
 
 import re2
 
+from evalforge.ingestion.pii.placeholders import TYPE
 from evalforge.ingestion.pii.text.candidates import Check, accept
 from evalforge.ingestion.pii.text.checks import CHECKS
 
@@ -19,8 +20,6 @@ FIELDS = frozenset({"name", "type", "pattern", "gate", "needs", "check", "contex
 NEEDS = ("digits", "token")
 """What a text must have for a rule, where it says so (`gate`)."""
 REQUIRED = ("name", "type", "pattern", "positive", "negative")
-TYPE = re.compile(r"[A-Z]{2,20}(?:_[A-Z]{2,20}){0,3}")
-"""So that folding knows a placeholder of the type again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,8 @@ def recognizer(entry: Mapping[str, Any]) -> Recognizer:
         gate=gate,
         needs=needs,
         check=CHECKS[check] if check else accept,
-        before=_words(name, "context", entry, rb"(?i)(?:^|[^a-z])(?:%s)(?:[^a-z]|$)"),
-        after=_words(name, "after", entry, rb"(?i)(?:%s)(?:[^a-z]|$)"),
+        before=_words(name, "context", entry, rb"(?i)(?:^|[^a-z0-9])(?:%s)(?:\d?[^a-z0-9]|\d?$)"),
+        after=_words(name, "after", entry, rb"(?i)(?:%s)(?:[^a-z0-9]|$)"),
         positive=_texts(name, "positive", entry["positive"]),
         negative=_texts(name, "negative", entry["negative"]),
     )
@@ -130,7 +129,7 @@ def _reason(error: Exception) -> str:
 
 
 def _type(name: str, value: Any) -> str:
-    if type(value) is not str or not TYPE.fullmatch(value):
+    if type(value) is not str or not re.fullmatch(TYPE, value):
         reason = "a type is one to four words of 2 to 20 letters in upper case with _ between them"
         raise BadRecognizer(name, f"has the type {value!r}; {reason}", "type")
     return value

@@ -4,6 +4,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 HOLE = "\x1f"
 """Stands for a placeholder, or for what a rule has found: no rule looks into it. Folding leaves no other one."""
 
@@ -81,7 +83,7 @@ class Rewriting:
         self._written += end - start
 
 
-class View(NamedTuple):
+class View(msgspec.Struct, frozen=True):
     """A folded text: characters up to U+00FF, and their offsets, None where they are the original's."""
 
     text: str
