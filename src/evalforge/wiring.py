@@ -18,6 +18,7 @@ from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.custom_rules import read_custom_rules
 from evalforge.ingestion.datadog_client import DatadogClient
+from evalforge.ingestion.earlier_runs import RUNS_REMEMBERED, recent_calls
 from evalforge.ingestion.failure_rules import RuleSet, load_rules
 from evalforge.ingestion.line_sanitizer import sanitize_lines
 from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
@@ -34,7 +35,7 @@ from evalforge.ingestion.pii.verification import (
     leaks_in_store,
 )
 from evalforge.ingestion.pii_sanitizer import Sanitizer
-from evalforge.ingestion.pipeline import RUNS_REMEMBERED, Pipeline, recent_calls, window_of
+from evalforge.ingestion.pipeline import Pipeline
 from evalforge.ingestion.query.compiler import compile_query
 from evalforge.ingestion.query.errors import QueryError
 from evalforge.ingestion.query.syntax import parse
@@ -42,6 +43,7 @@ from evalforge.ingestion.rules_check import check_rules
 from evalforge.ingestion.run_journal import Journal, Progress
 from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
+from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, RulesCheck
 from evalforge.ports import CaptureStore
 from evalforge.storage.sqlite import SqliteStore

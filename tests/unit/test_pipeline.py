@@ -3,6 +3,7 @@
 import random
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -326,21 +327,24 @@ class RefusingStore(SqliteStore):
             if one.trace_id in self._refused
         ]
         taken = [one for one in batch.captures if one.trace_id not in self._refused]
-        done = super().commit(
-            lease, msgspec.structs.replace(batch, captures=taken, dead_letters=[*batch.dead_letters, *letters])
-        )
+        written = {"captures": taken, "dead_letters": [*batch.dead_letters, *letters]}
+        if letters:
+            written["manifests"] = ()
+        done = super().commit(lease, msgspec.structs.replace(batch, **written))
         return msgspec.structs.replace(done, refused=letters)
 
 
 def test_a_capture_that_the_store_refuses_is_counted_and_told_as_a_dead_letter() -> None:
     refusing, clock, log = RefusingStore(f"{1:032x}"), FakeClock(), Lines()
     try:
-        spans = [failed(1, trace=f"{1:032x}"), failed(2, trace=f"{2:032x}")]
+        began = int((clock.now() - timedelta(hours=3)).timestamp() * 1000)
+        spans = [failed(number, trace=f"{number:032x}", start_ns=began) for number in (1, 2)]
         first = run(refusing, [spans], clock, log=log)
         clock.advance(900)
         again = run(refusing, [spans], clock)
     finally:
         refusing.close()
+    assert again.tally.spans_unchanged == 1, "the trace that was stored is in its manifest"
     tally = first.tally
     assert (tally.spans_included, tally.captures_created, tally.dead_letters, tally.dead_letters_new) == (1, 1, 1, 1)
     tally = again.tally

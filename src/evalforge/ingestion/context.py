@@ -13,7 +13,7 @@ from evalforge.common.ids import PLAIN_ID
 from evalforge.ingestion.ancestry import CONTEXT_KEPT, by_start, unknown_parents
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span
 from evalforge.ingestion.failure_rules import RuleSet
-from evalforge.ingestion.merging import is_better, with_context
+from evalforge.ingestion.merging import at_the_caps, is_better, with_context
 from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.pii_sanitizer import SanitizationFailed, Sanitizer
 from evalforge.ingestion.query.compiler import quoted
@@ -40,13 +40,24 @@ long after the last failure what Datadog did not have is asked for again."""
 
 
 def wants_context(capture: FailureCapture, *, changed: bool, now: datetime) -> bool:
-    """Whether context is missing and worth asking for: the capture changed, it was never read, or it may yet come."""
+    """Whether context is missing and worth asking for, of a capture of which a span was read in full.
+
+    So it is if the capture changed, or if its context was never read. What Datadog did not have is asked for again
+    too: for a span is read in full until it was asked for late enough (`context_may_come`), however long no run was
+    made. Not so what reached the caps, which is read in full by every run: of that only while it may come.
+    """
     if capture.context_state == "whole":
         return False
     if changed or capture.context_reason == "not_read":
         return True
+    return capture.context_reason == "not_found" and (not at_the_caps(capture) or context_may_come(capture, now))
+
+
+def context_may_come(capture: FailureCapture, now: datetime) -> bool:
+    """Whether it may yet arrive, as its trace may still run; also where it is there already and was not asked for."""
     last = capture.last_failed_at
-    return capture.context_reason == "not_found" and last is not None and last > timestamp(now - MAY_STILL_RUN)
+    lacking = capture.context_state != "whole" and capture.context_reason == "not_found"
+    return lacking and last is not None and last > timestamp(now - MAY_STILL_RUN)
 
 
 def context_window(window: Window) -> Window:

@@ -1,22 +1,20 @@
 """What a run knows of spans from their bytes alone: which are stored as they are, and which it is about to store.
 
-A span goes into its manifest in the commit that stores it, and only when nothing of its trace is left to be done: what
-lacks its context, or was cut by a cap, is read again in full by the next run.
+A span goes into its manifest in a commit that stores what it became, and only when nothing of its trace is left to be
+done: what lacks its context, or may be cut by a cap, is read again in full by the next run.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import datetime
 from typing import NamedTuple
 
-from evalforge.ingestion.context import wants_context
 from evalforge.ingestion.manifests import Manifests, hour_of
-from evalforge.ingestion.merging import SIGNALS_KEPT, SPANS_KEPT
+from evalforge.ingestion.merging import at_the_caps
 from evalforge.models import FailureCapture
 from evalforge.ports import Manifest
 
-CHANGING = b""
-"""In place of what tells the bytes of a span that was read in two versions."""
+READ_AGAIN = b""
+"""In place of what tells the bytes of a span that the next run is to read in full, as if it had changed."""
 
 
 class Reading(NamedTuple):
@@ -28,10 +26,10 @@ class Reading(NamedTuple):
 
 
 class KnownSpans:
-    """One run's view of the manifests. `reads_context`: whether a capture is done only when its context was read."""
+    """One run's view of the manifests."""
 
-    def __init__(self, manifests: Manifests, *, reads_context: bool, now: datetime) -> None:
-        self._manifests, self._reads_context, self._now = manifests, reads_context, now
+    def __init__(self, manifests: Manifests) -> None:
+        self._manifests = manifests
         self._read: defaultdict[str, dict[str, Reading]] = defaultdict(dict)
         self.unchanged_traces: set[bytes] = set()
         self.unchanged = 0
@@ -66,25 +64,41 @@ class KnownSpans:
         """
         known = self._read[trace_id].get(span_id)
         changing = known is not None and known.content != content
-        self._read[trace_id][span_id] = Reading(hour_of(start_ns), span_id, CHANGING if changing else content)
+        self._read[trace_id][span_id] = Reading(hour_of(start_ns), span_id, READ_AGAIN if changing else content)
 
-    def forget(self, trace_ids: Iterable[str]) -> None:
+    def forget(self, trace_ids: Collection[str]) -> None:
         """These traces are not stored after all, though their manifests may say so."""
         for trace_id in trace_ids:
             self._read.pop(trace_id, None)
-            self._manifests.forget(trace_id)
+        self._manifests.forget(trace_ids)
 
-    def settled(self, captures: Collection[FailureCapture]) -> list[Manifest]:
-        """The manifests to commit with these captures: with the spans of those for which nothing is left to be done."""
+    def not_written(self, manifests: Iterable[Manifest]) -> None:
+        """The store did not take these, which `settled` gave; the next `settled` gives them again."""
+        self._manifests.not_written(manifest.hour for manifest in manifests)
+
+    def settled(self, captures: Iterable[FailureCapture], unfinished: Collection[str]) -> list[Manifest]:
+        """The manifests to commit with these captures: with the spans of those for which nothing is left to be done.
+
+        `unfinished` are the traces whose context is still to be read. An earlier version of a span that was read of
+        them is no longer what is stored; nor, once a trace has reached the caps, is perhaps any span of it.
+        """
+        capped = []
         for capture in captures:
-            if self._is_done(capture):
-                for reading in self._read.pop(capture.trace_id, {}).values():
-                    if reading.content == CHANGING:
-                        continue
-                    self._manifests.note(reading.hour, capture.trace_id, reading.span_id, reading.content)
+            trace_id = capture.trace_id
+            if at_the_caps(capture):
+                capped.append(trace_id)
+                self._read.pop(trace_id, None)
+            elif trace_id in unfinished:
+                for reading in self._read.get(trace_id, {}).values():
+                    self._manifests.drop(reading.hour, trace_id, reading.span_id)
+            else:
+                self._note(trace_id, self._read.pop(trace_id, {}).values())
+        self._manifests.forget(capped)
         return self._manifests.changed()
 
-    def _is_done(self, capture: FailureCapture) -> bool:
-        if len(capture.trace_payload.spans) >= SPANS_KEPT or len(capture.signals) >= SIGNALS_KEPT:
-            return False
-        return not (self._reads_context and wants_context(capture, changed=False, now=self._now))
+    def _note(self, trace_id: str, readings: Iterable[Reading]) -> None:
+        for reading in readings:
+            if reading.content == READ_AGAIN:
+                self._manifests.drop(reading.hour, trace_id, reading.span_id)
+            else:
+                self._manifests.note(reading.hour, trace_id, reading.span_id, reading.content)

@@ -2,11 +2,12 @@
 
 Per hour of the spans' own start there is one, of entries of 28 bytes: 8 that tell the trace, 8 the span, 12 its raw
 bytes, all keyed, so that a manifest tells nothing to who has not the hash key. One that is lost, corrupt or of
-another salt is no manifest: its spans are read in full, as if they were new (facts: platform.md §1.3).
+another salt is no manifest: its spans are read in full, as if they were new (facts: platform.md §1.3). Spans that do
+not say when they began, or say what cannot be, are in none.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from evalforge.ports import Manifest
@@ -22,10 +23,12 @@ PIPELINE_VERSION = "1"
 
 
 class Manifests:
-    """The manifests of one run. `key` is secret and changes with everything that changes what a span becomes."""
+    """The manifests of one run, of these hours alone. `key` is secret and changes with everything that changes what a
+    span becomes."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, hours: Collection[str]) -> None:
         self._key = key
+        self.hours = frozenset(hours)
         self.salt = hashlib.blake2b(b"salt", key=key, digest_size=CONTENT_BYTES).hexdigest()
         self._hours: dict[str, dict[bytes, bytes]] = {}
         self._stored: dict[bytes, tuple[bytes, str]] = {}
@@ -49,6 +52,8 @@ class Manifests:
 
     def note(self, hour: str, trace_id: str, span_id: str, content: bytes) -> None:
         """A span was captured: from the next `changed` on its manifest has it, in place of an earlier version."""
+        if hour not in self.hours:
+            return
         entries = self._hours.setdefault(hour, {})
         span = self._span(trace_id, span_id)
         if entries.get(span) != content:
@@ -56,15 +61,26 @@ class Manifests:
             self._stored[content] = (span[:ID_BYTES], hour)
             self._changed.add(hour)
 
-    def forget(self, trace_id: str) -> None:
-        """Nothing of this trace is stored after all."""
-        trace = self._id(trace_id)
-        for hour, entries in self._hours.items():
-            gone = [span for span in entries if span.startswith(trace)]
+    def drop(self, hour: str, trace_id: str, span_id: str) -> None:
+        """What an earlier version of this span said is no longer what is stored."""
+        content = self._hours.get(hour, {}).pop(self._span(trace_id, span_id), None)
+        if content is not None:
+            self._stored.pop(content, None)
+            self._changed.add(hour)
+
+    def forget(self, trace_ids: Collection[str]) -> None:
+        """Of these traces no span may be skipped."""
+        traces = {self._id(trace_id) for trace_id in trace_ids}
+        for hour, entries in self._hours.items() if traces else ():
+            gone = [span for span in entries if span[:ID_BYTES] in traces]
             for span in gone:
                 self._stored.pop(entries.pop(span), None)
             if gone:
                 self._changed.add(hour)
+
+    def not_written(self, hours: Iterable[str]) -> None:
+        """The manifests of these hours were given out by `changed`, and the store did not take them."""
+        self._changed.update(hours)
 
     def trace_hash(self, trace_id: str) -> bytes:
         """What entries tell a trace by."""
@@ -93,10 +109,9 @@ def hour_of(start_ns: int | None) -> str:
 
 
 def hours_between(start: datetime, end: datetime) -> list[str]:
-    """The names of every hour of a window, and that of spans of no known hour."""
+    """The names of every hour of a window."""
     first, last = int(start.timestamp()) // 3600, int(end.timestamp()) // 3600
-    hours = (datetime.fromtimestamp(3600 * hour, UTC).strftime(HOUR_FORMAT) for hour in range(first, last + 1))
-    return [*hours, UNKNOWN_HOUR]
+    return [datetime.fromtimestamp(3600 * hour, UTC).strftime(HOUR_FORMAT) for hour in range(first, last + 1)]
 
 
 def _packed(entries: Mapping[bytes, bytes]) -> bytes:

@@ -96,6 +96,11 @@ def settle(whole: FailureCapture, stored: FailureCapture, lacking: ContextReason
     )
 
 
+def at_the_caps(capture: FailureCapture) -> bool:
+    """Whether there may be more of it than is kept, which what is read next may bring back."""
+    return len(capture.trace_payload.spans) >= SPANS_KEPT or len(capture.signals) >= SIGNALS_KEPT
+
+
 def is_cut(whole: FailureCapture) -> bool:
     """Whether the caps leave out any span or signal of it."""
     return len(whole.trace_payload.spans) > SPANS_KEPT or len(whole.signals) > SIGNALS_KEPT

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span, shape_of
 from evalforge.ingestion.failure_rules import RuleSet
-from evalforge.ingestion.known_spans import KnownSpans
+from evalforge.ingestion.known_spans import READ_AGAIN, KnownSpans
 from evalforge.ingestion.merging import merge
 from evalforge.ingestion.models import Finding, Page, Span
 from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
@@ -172,6 +172,8 @@ class PageReader:
             self._bury(span.raw, "it could not be sanitised", trace_id=span.trace_id, span_id=span.span_id)
             return
         self.readings.note(capture)
+        if not all(map(is_evaluator_name, span.evaluations)):
+            told_by = READ_AGAIN  # a name that may not be stored is learnt from the span itself, by every run
         for captured in capture.trace_payload.spans:
             self._known.note(capture.trace_id, captured.span_id, span.start_ns, told_by)
         known = self.gathered.captures.get(capture.trace_id)

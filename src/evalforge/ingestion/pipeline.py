@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-import msgspec
-
 from evalforge.common.clock import Clock, timestamp
 from evalforge.common.errors import DocumentUnreadable, EvalForgeError
-from evalforge.ingestion.context import TRACES_A_CALL, ContextReader, wants_context
+from evalforge.ingestion.context import TRACES_A_CALL, ContextReader, context_may_come, wants_context
+from evalforge.ingestion.earlier_runs import RUNS_REMEMBERED, close_abandoned, recent_calls
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.heartbeat import Heartbeat
 from evalforge.ingestion.known_spans import KnownSpans
-from evalforge.ingestion.manifests import PIPELINE_VERSION, Manifests, hours_between
+from evalforge.ingestion.manifests import HOUR_FORMAT, PIPELINE_VERSION, Manifests, hours_between
 from evalforge.ingestion.merging import settle, still_open, unite
 from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.page_reader import ERASED, Gathered, PageReader
@@ -28,13 +27,12 @@ from evalforge.ingestion.run_coverage import RunCoverage
 from evalforge.ingestion.run_journal import Journal, Log, Progress
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
+from evalforge.ingestion.slices import KEPT_APART, window_of
 from evalforge.ingestion.still_open import StillOpen
-from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome, Window
-from evalforge.ports import Batch, CaptureStore
+from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome
+from evalforge.ports import Batch, CaptureStore, Committed
 
 SECONDS_BETWEEN_REPORTS = 60.0
-PACE_REMEMBERED, RUNS_REMEMBERED = timedelta(minutes=15), 20
-"""How far back the calls of earlier runs count for the pace: a timer's distance, so that slow rates hold too."""
 
 Decision: TypeAlias = tuple[FailureCapture, str]
 """A capture as it is to be stored, and whether that is created, updated or unchanged."""
@@ -79,8 +77,10 @@ class _Run:
         self._started_at = timestamp(started)
         self._window = window_of(started, parts.lookback_hours)
         self._journal = Journal(parts.log, run_id=parts.run_id, started_at=self._started_at, window=self._window)
-        self._manifests = Manifests(parts.sanitizer.key_for("manifest", PIPELINE_VERSION, parts.rules.digest))
-        self._known = KnownSpans(self._manifests, reads_context=parts.context, now=started)
+        start = started - timedelta(hours=parts.lookback_hours)
+        salted_with = ("manifest", PIPELINE_VERSION, parts.rules.digest, str(parts.context))
+        self._manifests = Manifests(parts.sanitizer.key_for(*salted_with), hours_between(start, started))
+        self._known = KnownSpans(self._manifests)
         self._coverage = RunCoverage(
             parts.store.coverage(),
             asked=self._asked,
@@ -116,6 +116,7 @@ class _Run:
         try:
             self._parts.store.save_run(self._report("running"))
             self._read_everything()
+            self._forget_old_manifests()
             self._close_decisions()
         except BaseException as error:
             self._fail(error)
@@ -142,8 +143,7 @@ class _Run:
 
     def _read_everything(self) -> None:
         parts = self._parts
-        start, end = (datetime.fromisoformat(moment) for moment in (self._window.start, self._window.end))
-        self._manifests.load(parts.store.manifests(hours_between(start, end)))
+        self._manifests.load(parts.store.manifests(self._manifests.hours))
         plan = SearchPlan(
             window=self._window,
             ml_apps=parts.ml_apps,
@@ -162,6 +162,11 @@ class _Run:
         else:
             self._commit()
             self._read_context()
+
+    def _forget_old_manifests(self) -> None:
+        """Once an hour, so that other runs need not even look: those of hours that no run will read again."""
+        if self._coverage.has_new_hour:
+            self._parts.store.forget_manifests((self._started - KEPT_APART).strftime(HOUR_FORMAT))
 
     def _read_slices(self, searcher: Searcher) -> None:
         names = searcher.names()
@@ -203,30 +208,38 @@ class _Run:
             gathered.give_up(trace_id)
         decisions = {trace_id: self._decision(stored[trace_id], read) for trace_id, read in gathered.captures.items()}
         changed = [capture for capture, decision in decisions.values() if decision != "unchanged"]
+        lacking = {trace_id for trace_id, decision in decisions.items() if self._wants_context(*decision)}
         letters = tuple(gathered.dead_letters.values())
         batch = Batch(
             captures=changed,
             dead_letters=letters,
             evaluators=gathered.evaluators,
-            manifests=self._known.settled([capture for capture, _ in decisions.values()]),
+            manifests=self._known.settled([capture for capture, _ in decisions.values()], lacking),
             coverage=self._coverage.unsaved(),
         )
         done = store.commit(self._lease, batch)
         gathered.leave_out(done.erased)
         for letter in done.refused:
             gathered.give_up(letter.trace_id or "")
-        self._not_stored({*done.erased, *(letter.trace_id or "" for letter in done.refused)})
+        self._not_stored(batch, done)
         self._reader.readings.committed()
         decided = [decisions[trace_id] for trace_id in gathered.captures]
         self._note(gathered, decided, (*gathered.dead_letters.values(), *done.refused))
         self._journal.count(dead_letters_new=done.dead_letters_new)
         self._save_now_and_then()
 
-    def _not_stored(self, trace_ids: Collection[str]) -> None:
-        """The store took nothing of these traces: no manifest may say otherwise."""
+    def _not_stored(self, batch: Batch, done: Committed) -> Collection[str]:
+        """The traces of which the store took nothing: no manifest may say otherwise, and the others are written."""
+        trace_ids = {*done.erased, *(letter.trace_id or "" for letter in done.refused)}
         if trace_ids:
+            if done.refused:
+                self._known.not_written(batch.manifests)
             self._known.forget(trace_ids)
-            self._parts.store.commit(self._lease, Batch(manifests=self._known.settled(())))
+            self._parts.store.commit(self._lease, Batch(manifests=self._known.settled((), ())))
+        return trace_ids
+
+    def _wants_context(self, capture: FailureCapture, decision: str) -> bool:
+        return self._parts.context and wants_context(capture, changed=decision != "unchanged", now=self._started)
 
     def _save_now_and_then(self) -> None:
         """So that a run that is killed has told how far it was; not with each commit, for every write is billed."""
@@ -239,7 +252,7 @@ class _Run:
         """Count, log and remember what was committed."""
         for capture, decision in decided:
             self._decide(capture, decision)
-            if wants_context(capture, changed=decision != "unchanged", now=self._started):
+            if self._wants_context(capture, decision):
                 self._lacking_context[capture.trace_id] += gathered.included[capture.trace_id]
         self._excluded.update(gathered.excluded_traces)
         self._journal.count(
@@ -285,11 +298,11 @@ class _Run:
             lacking = [stored[trace_id] for trace_id in trace_ids if trace_id in stored]
             completed = reader.completed([one for one in lacking if one.context_state != "whole"], self._window)
             changed = [capture for capture in completed if capture != stored[capture.trace_id]]
-            done = parts.store.commit(self._lease, Batch(captures=changed, manifests=self._known.settled(completed)))
+            batch = Batch(captures=changed, manifests=self._known.settled(completed, self._still_lacking(completed)))
+            done = parts.store.commit(self._lease, batch)
             for trace_id in done.erased:
                 self._take_back(trace_id)
-            left_out = {letter.trace_id or "" for letter in done.refused} | set(done.erased)
-            self._not_stored(left_out)
+            left_out = self._not_stored(batch, done)
             written = [capture for capture in changed if capture.trace_id not in left_out]
             for capture in written:
                 self._decide(capture, "updated")
@@ -298,6 +311,12 @@ class _Run:
             self._journal.count(dead_letters_new=done.dead_letters_new)
             self._save_now_and_then()
         self._leave_context(len(queue))
+
+    def _still_lacking(self, captures: Iterable[FailureCapture]) -> set[str]:
+        """Those whose context was asked for in vain, or too early, and is to be asked for again."""
+        return {
+            one.trace_id for one in captures if one.context_reason == "not_read" or context_may_come(one, self._started)
+        }
 
     def _take_back(self, trace_id: str) -> None:
         """The trace was captured, and its context named a user who was erased: nothing of it is stored after all."""
@@ -360,34 +379,3 @@ class _Run:
         with suppress(EvalForgeError):
             self._parts.store.save_run(run)
         self._journal.announce(run)
-
-
-def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
-    """A run whose lease ran out was killed or hangs: its record says so from now on, with what it had committed."""
-    run = store.run(lease.taken_from) if lease.taken_from else None
-    if run is not None and run.outcome == "running":
-        why = "abandoned: it was killed or hung, and its lease ran out"
-        coverage = msgspec.structs.replace(run.coverage, state="partial", reasons=(*run.coverage.reasons[:-1], why))
-        store.save_run(
-            msgspec.structs.replace(run, outcome="failed", finished_at=now, errors=(why,), coverage=coverage)
-        )
-
-
-def recent_calls(runs: Iterable[IngestionRun], now: datetime) -> tuple[float, int]:
-    """How many seconds ago the last run ended, and the calls of the runs of late: the pace goes on from there.
-
-    So the rate of requests holds in any minute, also in one that began under another run.
-    """
-    since = now - PACE_REMEMBERED
-    ended = [
-        (moment, run.calls)
-        for run in runs
-        if run.finished_at and (moment := datetime.fromisoformat(run.finished_at)) > since
-    ]
-    last = max((moment for moment, _ in ended), default=now)
-    return (now - last).total_seconds(), sum(calls for _, calls in ended)
-
-
-def window_of(now: datetime, lookback_hours: float) -> Window:
-    """The absolute window `[now - lookback, now]`; its end is fixed so that pages do not shift under the cursor."""
-    return Window(start=timestamp(now - timedelta(hours=lookback_hours)), end=timestamp(now))

@@ -25,6 +25,7 @@ class RunCoverage:
         self._stored, self._read_at = stored, read_at
         self._end = datetime.fromisoformat(window.end)
         self._record = compacted(record_for(stored, asked, window), now)
+        self.has_new_hour = stored is None or not stored.slices or self._record.slices[-1].end > stored.slices[-1].end
         self.segments = tuple(plan(self._record, window))
         self._left: list[datetime] = []
         self._spans: Counter[datetime] = Counter()

@@ -32,6 +32,11 @@ class Segment(NamedTuple):
     window: Window
 
 
+def window_of(now: datetime, lookback_hours: float) -> Window:
+    """The absolute window `[now - lookback, now]`; its end is fixed so that pages do not shift under the cursor."""
+    return Window(start=timestamp(now - timedelta(hours=lookback_hours)), end=timestamp(now))
+
+
 def record_for(record: CoverageRecord | None, asked: str, window: Window) -> CoverageRecord:
     """The record to go on with: a new one where nothing was recorded, or where something else was asked for."""
     start, end = _moment(window.start), _moment(window.end)

@@ -1,0 +1,38 @@
+"""What a run does about those before it: one that was killed is closed, and their pace goes on."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from evalforge.models import IngestionRun, Lease
+from evalforge.ports import CaptureStore
+
+PACE_REMEMBERED, RUNS_REMEMBERED = timedelta(minutes=15), 20
+"""How far back the calls of earlier runs count for the pace: a timer's distance, so that slow rates hold too."""
+
+
+def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
+    """A run whose lease ran out was killed or hangs: its record says so from now on, with what it had committed."""
+    run = store.run(lease.taken_from) if lease.taken_from else None
+    if run is not None and run.outcome == "running":
+        why = "abandoned: it was killed or hung, and its lease ran out"
+        coverage = msgspec.structs.replace(run.coverage, state="partial", reasons=(*run.coverage.reasons[:-1], why))
+        store.save_run(
+            msgspec.structs.replace(run, outcome="failed", finished_at=now, errors=(why,), coverage=coverage)
+        )
+
+
+def recent_calls(runs: Iterable[IngestionRun], now: datetime) -> tuple[float, int]:
+    """How many seconds ago the last run ended, and the calls of the runs of late: the pace goes on from there.
+
+    So the rate of requests holds in any minute, also in one that began under another run.
+    """
+    since = now - PACE_REMEMBERED
+    ended = [
+        (moment, run.calls)
+        for run in runs
+        if run.finished_at and (moment := datetime.fromisoformat(run.finished_at)) > since
+    ]
+    last = max((moment for moment, _ in ended), default=now)
+    return (now - last).total_seconds(), sum(calls for _, calls in ended)
