@@ -2,6 +2,7 @@
 
 Each file of `golden/` names its source and holds answers, in the order in which they are given, and what the captures
 (sorted by trace id) must hold: every field named there, lists element by element; fields that are not named are free.
+The answers are to the first search, over the newest hour, and `context` to that for context.
 """
 
 import json
@@ -18,13 +19,16 @@ from helpers.fake_datadog import FakeDatadog
 GOLDEN = Path(__file__).parent / "golden"
 ANSWERS = sorted(set(GOLDEN.glob("*.json")) - {GOLDEN / "pages.json"})
 PAGES = json.loads((GOLDEN / "pages.json").read_text())
-NO_NAMES_TO_LEARN = dd.page([], {"status": "done", "page": None})
+NO_NAMES_TO_LEARN = NOTHING_OLDER = dd.page([], {"status": "done", "page": None})
 
 
-def replayed(store: Path, answers: list[Any], **settings: str) -> tuple[Result, list[dict[str, Any]]]:
+def replayed(
+    store: Path, answers: list[Any], context: list[Any], **settings: str
+) -> tuple[Result, list[dict[str, Any]]]:
     """One run that is given these answers, and the captures it leaves, by trace id."""
     learning = [] if settings.get("EVALFORGE_SCAN") == "all" else [NO_NAMES_TO_LEARN]
-    with FakeDatadog(script=[*learning, *(dd.reply(200, answer) for answer in answers)]) as server:
+    first, last = ([dd.reply(200, answer) for answer in each] for each in (answers, context))
+    with FakeDatadog(script=[*learning, *first, NOTHING_OLDER, *last]) as server:
         run = evalforge("capture", "--json", env=environment(store, server.url, **settings))
         assert server.script == []
     lines = evalforge("captures", "list", env=environment(store)).lines
@@ -48,7 +52,9 @@ def differences(expected: Any, actual: Any, path: str = "") -> list[str]:
 @pytest.mark.parametrize("file", ANSWERS, ids=lambda path: path.stem)
 def test_a_documented_answer_gives_the_captures_that_stand_beside_it(tmp_path: Path, file: Path) -> None:
     golden = json.loads(file.read_text())
-    run, captures = replayed(tmp_path / "store.db", golden["answers"], **golden.get("settings", {}))
+    run, captures = replayed(
+        tmp_path / "store.db", golden["answers"], golden.get("context", []), **golden.get("settings", {})
+    )
     assert run.report["outcome"] == golden.get("outcome", "complete"), run.err
     assert run.report["tally"]["dead_letters"] == 0
     assert differences(golden["captures"], captures) == []
@@ -66,7 +72,7 @@ def test_the_data_goes_on_after_a_cursor_and_ends_in_each_documented_way(tmp_pat
         {"data": [PAGES["span"]], "meta": PAGES["first"], "links": PAGES["first_links"]},
         {"data": [second], "meta": {"status": "done", **PAGES["last"][last]}},
     ]
-    run, captures = replayed(tmp_path / "store.db", answers)
+    run, captures = replayed(tmp_path / "store.db", answers, [])
     assert (run.code, run.report["outcome"]) == (0, "complete")
     assert [one["trace_id"] for one in captures] == [PAGES["span"]["attributes"]["trace_id"], "9"]
 
