@@ -33,11 +33,10 @@ MUTATIONS: Mapping[str, Mutation] = {
     ),
     "a lease without a fence": Mutation(
         "storage/sqlite.py",
-        """        with self._transaction() as connection:
-            self._require(connection, lease)
-            erasure""",
-        """        with self._transaction() as connection:
-            erasure""",
+        """            self._require(connection, lease)
+            return sqlite_commit.write(connection, batch)
+""",
+        "            return sqlite_commit.write(connection, batch)\n",
         "wrote under fence",
     ),
     "a count for each poll": Mutation(
@@ -58,7 +57,16 @@ MUTATIONS: Mapping[str, Mutation] = {
         "        if read.trace_payload.spans[0].span_id in {one.span_id for one in stored.trace_payload.spans}:\n"
         '            return stored, "unchanged"\n'
         "        merged = self._merged(stored, read)\n",
-        "payload",
+        "lacks a signal",
+    ),
+    "a manifest before its data": Mutation(
+        "ingestion/pipeline.py",
+        """        done = store.commit(self._lease, batch)
+        gathered""",
+        """        store.commit(self._lease, Batch(manifests=batch.manifests))
+        done = store.commit(self._lease, batch)
+        gathered""",
+        "is not stored",
     ),
 }
 
