@@ -63,7 +63,7 @@ class StoreOfProcess:
     def _phase(self, name: str, *arguments: Any) -> str:
         if name == "save_run":
             return self._phase_of_record(arguments[0])
-        phases = {"acquire_lease": "acquire", "release_lease": "release"}
+        phases = {"acquire_lease": "acquire", "release_lease": "release", "forget_manifests": "forgetting"}
         return phases.get(name) or ("context" if self._process.reads_context else "data")
 
     def _phase_of_record(self, run: IngestionRun) -> str:
