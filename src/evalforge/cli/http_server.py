@@ -12,7 +12,9 @@ import uvicorn
 from structlog.typing import FilteringBoundLogger
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-GRACE_SECONDS, LAST_MOMENT_SECONDS = 6, 7.5
+from evalforge.cli.terminal import LAST_MOMENT_SECONDS
+
+GRACE_SECONDS = 6
 """Cloud Run kills ten seconds after SIGTERM: requests get the first, then the process ends whatever hangs."""
 REQUEST_SECONDS = 20.0
 """How long a client may take over one whole request. Bodies are small, so that slower ones are broken or hostile."""

@@ -17,6 +17,8 @@ from evalforge.common.errors import ConfigurationError
 
 WIDTH_IN_A_PIPE = 200
 HIGHEST_PORT = 65_535
+LAST_MOMENT_SECONDS = 7.5
+"""After SIGTERM; Cloud Run kills ten seconds after it, and says nothing."""
 
 
 def out_is_terminal() -> bool:
@@ -81,18 +83,37 @@ def whole(text: str | None, flag: str, lowest: int, highest: int) -> int | None:
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set, so that a run commits, gives its lease back and says so."""
+    """An event that SIGTERM and Ctrl-C set, so that a run commits, gives its lease back and says so.
+
+    Where that takes too long, as with a store that does not answer, the process ends: whatever is under way then is
+    as if it had been killed, and the next run goes on from what was committed.
+    """
     stop = threading.Event()
+    last_moment = threading.Timer(LAST_MOMENT_SECONDS, _end)
+    last_moment.daemon = True
 
     def obey(_: int, __: FrameType | None) -> None:
-        stop.set()
+        if not stop.is_set():
+            stop.set()
+            last_moment.start()
 
     before = {number: signal.signal(number, obey) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
+        last_moment.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end() -> None:
+    sink = LogSink()
+    sink.write(
+        f"evalforge: ended by force: the store did not answer within {LAST_MOMENT_SECONDS:g} s of the signal; "
+        "what was committed is kept, and the next run goes on from there\n".encode()
+    )
+    sink.flush()
+    os._exit(1)
 
 
 class LogSink:
