@@ -15,8 +15,8 @@ from helpers.commands import environment, evalforge
 from helpers.exported import failed, item
 from helpers.fake_datadog import FakeDatadog
 
-CALLS_BEFORE_CONTEXT = 3
-"""The list of evaluators, one page to learn names, one page of failures."""
+CALLS_BEFORE_CONTEXT = 4
+"""The list of evaluators, one page to learn names, a page of failures of the newest hour, and one of those before."""
 TRACE = f"{7:032x}"
 CANARY = "canary-jane.doe-4111111111111111"
 
