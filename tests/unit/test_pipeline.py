@@ -107,6 +107,24 @@ def test_what_a_later_run_makes_of_new_data_and_of_the_context_that_was_there_ha
     law()
 
 
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_context_that_one_version_of_a_span_does_not_lead_to_is_there_for_the_version_that_is_kept(
+    store: SqliteStore, order: list[int]
+) -> None:
+    trace, clock = f"{1:032x}", FakeClock()
+    parent = item(4, trace=trace, start_ns=START_MS, parent_id="1")
+    below, astray = (
+        failed(1, trace=trace, start_ns=START_MS, parent_id=above, tags=[f"service:{name}"])
+        for above, name in ((parent["id"], "b"), ("1", "a"))
+    )
+    run(store, [[below, parent]], clock)
+    clock.advance(900)
+    run(store, [[(below, astray)[number]] for number in order], clock, traces_a_commit=1)
+    (kept,) = store.list_captures(CaptureFilter())
+    assert [span.parent_id for span in kept.trace_payload.spans] == [parent["id"]]
+    assert [span.span_id for span in kept.trace_payload.context] == [parent["id"]]
+
+
 @commits
 def test_a_second_run_changes_nothing_if_the_data_did_not_whatever_the_order_it_comes_in(traces_a_commit: int) -> None:
     @settings(max_examples=60, deadline=None)
