@@ -201,7 +201,7 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 
 def _text_of(leaf: Any, key: str) -> str | None:
-    """What of a leaf is to be scanned: nothing of ids and hashes where they belong, times, short numbers, booleans and nulls."""
+    """What of a leaf is to be scanned: no ids and hashes where they belong, times, short numbers, booleans, nulls."""
     if isinstance(leaf, str):
         if key in SHORT_HASHES and SHORT_HASHES[key].match(leaf):
             return None
