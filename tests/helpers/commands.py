@@ -1,5 +1,6 @@
 """The `evalforge` command as a user runs it: its own process, its own environment."""
 
+import atexit
 import json
 import os
 import pty
@@ -32,7 +33,6 @@ READ_LATER = re.compile(
 )
 """Variables that nothing reads while Python starts and loads the modules."""
 ASKING = threading.Lock()
-KEPT: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,13 @@ def _nursery() -> socket.socket:
     command = [sys.executable, command_nursery.__file__, str(theirs.fileno())]
     env = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
     with theirs:
-        KEPT.append(subprocess.Popen(command, env=env, pass_fds=[theirs.fileno()], stdin=DEVNULL, stdout=DEVNULL))
+        process = subprocess.Popen(command, env=env, pass_fds=[theirs.fileno()], stdin=DEVNULL, stdout=DEVNULL)
+
+    def end() -> None:
+        ours.close()
+        process.wait(timeout=10)
+
+    atexit.register(end)
     return ours
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helpers.commands import HASH_KEY, environment, evalforge, on_a_terminal
+from helpers.commands import HASH_KEY, RULE_CACHE, environment, evalforge, on_a_terminal
 from helpers.exported import failed, item, judged
 from helpers.fake_datadog import FakeDatadog, page, reply
 
@@ -335,6 +335,6 @@ def test_another_hash_key_than_the_last_runs_is_noticed_and_neither_is_shown(sto
 
 
 def test_after_the_demo_a_look_at_the_missing_store_points_to_the_demos(tmp_path: Path) -> None:
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONWARNINGS": "error", **RULE_CACHE}
     assert evalforge("demo", env=env).code == 0
     assert "demo.db" in on_a_terminal("captures", "list", env=env)[1]
