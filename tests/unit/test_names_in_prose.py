@@ -151,6 +151,17 @@ def test_one_scanner_serves_many_threads() -> None:
     assert [found[number] for number in range(len(texts))] == expected
 
 
+def seconds_of_the_first_line() -> float:
+    start = time.process_time()
+    assert NameModel().people("Yesterday Jane Doe called about it.")
+    return time.process_time() - start
+
+
+def test_the_pipeline_is_loaded_once_in_a_process_as_each_run_of_a_service_asks_anew() -> None:
+    seconds_of_the_first_line()
+    assert min(seconds_of_the_first_line() for _ in range(3)) < 0.1
+
+
 LINE = (
     b'{"id":"1","type":"span","attributes":{"trace_id":"12ab","span_id":"1",'
     b'"input":{"value":"Yesterday Jane Doe called about it."}}}\n'

@@ -72,14 +72,10 @@ def test_any_order_split_and_duplicate_of_the_spans_gives_the_same_captures_and_
     @settings(max_examples=60, deadline=None)
     @given(readings(), st.randoms(use_true_random=False))
     def law(spans: list[Any], rng: random.Random) -> None:
-        left, right = SqliteStore(None), SqliteStore(None)
-        try:
+        with closing(SqliteStore(None)) as left, closing(SqliteStore(None)) as right:
             run(left, [spans], FakeClock(), traces_a_commit=traces_a_commit)
             run(right, pages_of(spans, rng), FakeClock(), traces_a_commit=traces_a_commit)
             assert stored(left) == stored(right)
-        finally:
-            left.close()
-            right.close()
 
     law()
 
@@ -91,18 +87,14 @@ def test_what_a_later_run_makes_of_new_data_and_of_the_context_that_was_there_ha
     @settings(max_examples=60, deadline=None)
     @given(readings(), readings(), st.randoms(use_true_random=False))
     def law(first: list[Any], then: list[Any], rng: random.Random) -> None:
-        left, right = SqliteStore(None), SqliteStore(None)
         clock = FakeClock()
-        try:
+        with closing(SqliteStore(None)) as left, closing(SqliteStore(None)) as right:
             for store in (left, right):
                 run(store, [first], clock)
             clock.advance(900)
             run(left, [then], clock, traces_a_commit=traces_a_commit)
             run(right, pages_of(then, rng), clock, traces_a_commit=traces_a_commit)
             assert stored(left) == stored(right)
-        finally:
-            left.close()
-            right.close()
 
     law()
 
