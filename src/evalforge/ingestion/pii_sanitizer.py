@@ -20,7 +20,7 @@ from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
-from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
+from evalforge.ingestion.pii.hashing import PSEUDONYM, Pseudonyms, id_text
 from evalforge.ingestion.pii.names import KeyedNames, Names
 from evalforge.ingestion.pii.placeholders import Placeholders
 from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES, POLICY_VERSION, policy_version
@@ -290,7 +290,7 @@ class Sanitizer:
         if plain is not None:
             return plain
         if isinstance(sent, str) and sent:
-            return self.pseudonym(sent, "span")
+            return self._odd_id(sent)
         return self.pseudonym(_canonical(span), "span-bytes")
 
     def _parent_id(self, span: Span) -> str | None:
@@ -298,9 +298,10 @@ class Sanitizer:
         if sent in ("undefined", ""):
             return None
         plain = plain_id(sent)
-        if plain is None and isinstance(sent, str):
-            return self.pseudonym(sent, "span")
-        return plain
+        return self._odd_id(sent) if plain is None and isinstance(sent, str) else plain
+
+    def _odd_id(self, sent: str) -> str:
+        return sent if PSEUDONYM.match(sent) else self.pseudonym(sent, "span")
 
     def _quality_score(self, span: Span) -> float | None:
         evaluations = span.evaluations

@@ -82,6 +82,8 @@ FAMILIES = (
     ),
 )
 """The first family that a normal form belongs to names it."""
+STAND_IN = "é"
+"""What a mark in a key is read as: part of a word that no list has, as what it stands for was read."""
 COUNTED = frozenset({"pass"})
 """Under these a number is a count."""
 READ_IDS = re.compile(
@@ -94,7 +96,7 @@ READ_IDS = re.compile(
 def redacting_fate_of(parent: str, key: str) -> KeyFate:
     """As `fate_of`; and Fate.REPLACE, by the entity type as its name, for keys that name a secret or a person."""
     if "[" in key:
-        key = MARK.sub("", key)  # which is no word of the key's own
+        key = MARK.sub(STAND_IN, key)
     found = fate_of(parent, key)
     if not found.parent:
         found = found._replace(parent=policy.as_parent(parent, key[-policy.LONGEST_KEY :], PEOPLE))

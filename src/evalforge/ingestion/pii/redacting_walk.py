@@ -4,7 +4,7 @@ Keys keep their fates. Text is redacted with the key over it for context; JSON i
 """
 
 import re
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from evalforge.ingestion.pii import policy
 from evalforge.ingestion.pii.caps import cut, encoded_bytes, fit
 from evalforge.ingestion.pii.checks import Check, is_number
 from evalforge.ingestion.pii.deltas import joined
-from evalforge.ingestion.pii.hashing import Pseudonyms
+from evalforge.ingestion.pii.hashing import PSEUDONYM, Pseudonyms
 from evalforge.ingestion.pii.key_types import COUNTED, READ_IDS, SECRET, normal_form
 from evalforge.ingestion.pii.keys import PLAIN_WORD, rule_of
 from evalforge.ingestion.pii.pairs import as_kept
@@ -42,7 +42,6 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 ACTS = {WITHHELD: "it cannot be scanned", TRUNCATED: "over a cap", DROPPED: "its key", HASHED: "its key"}
 """What may happen to a text beside the replacing of entities, and why."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-PSEUDONYM = re.compile(r"[us]1_[0-9a-f]{40}\Z")
 
 
 class RedactingWalk(Walk):
@@ -195,11 +194,16 @@ class RedactingWalk(Walk):
 
     def _whole(self, value: str, fate: KeyFate, path: Path) -> str:
         """The placeholder for all of a value that its key says to replace."""
-        if any(mark[0] == value for mark in self._redactor.keys.marks_in(value)):
+        if self._is_marks(value):
             return self._charged(value, path)
         mark = self._redactor.whole(value, fate.name)
         self._account(Redacted(mark, (Act(fate.name, rule_of(fate)),)), path)
         return self._charged(mark, path)
+
+    def _is_marks(self, value: str) -> bool:
+        """Whether marks are all that the value says: what is replaced by one for each word is left as it is."""
+        marks = self._redactor.keys.marks_in(value)
+        return bool(marks) and not any(map(str.isalnum, _without(value, marks)))
 
     def _number(self, value: int | float, path: Path, key: str) -> Any:
         """A number, or the placeholder for one that is somebody's."""
@@ -212,8 +216,11 @@ class RedactingWalk(Walk):
         if of_a_thing and not self._redactor.is_known(str(int(value))):
             return value
         found = self._redacted(str(int(value)), key)
+        if not found.acts:
+            return value
+        self._left += NUMBER_BYTES
         self._account(found, path)
-        return found.text if found.acts else value
+        return self._charged(found.text, path)
 
     def _text(self, text: str, path: Path, key: str, node: Node = FREE) -> str:
         parsed = self._json(text)
@@ -308,3 +315,10 @@ def _key_over(path: Path) -> str:
         if type(name) is str:
             return normal_form(name)
     return ""
+
+
+def _without(text: str, marks: Iterable[re.Match[str]]) -> str:
+    """The text without these marks."""
+    for mark in marks:
+        text = text.replace(mark[0], "")
+    return text
