@@ -14,7 +14,7 @@ from evalforge.ingestion.pii.policy import Fate, KeyFate, fate_of
 from evalforge.ingestion.pii.words import words
 
 SECRET, PERSON, EMAIL, PHONE, ADDRESS, USERNAME = "SECRET", "PERSON", "EMAIL", "PHONE", "ADDRESS", "USERNAME"
-USER_ID, BIRTH, NUMBER = "USER_ID", "BIRTH", "ID_NUMBER"
+USER_ID, BIRTH, NUMBER, SSN, SESSION_ID = "USER_ID", "BIRTH", "ID_NUMBER", "US_SSN", "SESSION_ID"
 
 TYPE_OF_DROPPED = {
     **dict.fromkeys(words("user_email usr_email email e_mail"), EMAIL),
@@ -22,7 +22,8 @@ TYPE_OF_DROPPED = {
     **dict.fromkeys(words("username usr_login dd_appsec_usr_login user_handle"), USERNAME),
     **dict.fromkeys(words("phone mobile"), PHONE),
     **dict.fromkeys(words("address street"), ADDRESS),
-    **dict.fromkeys(words("ssn tax_id passport iban card pan card*"), NUMBER),
+    "ssn": SSN,
+    **dict.fromkeys(words("tax_id passport iban card pan card*"), NUMBER),
     **dict.fromkeys(words("dob birth birth*"), BIRTH),
     **dict.fromkeys(
         words(

@@ -32,6 +32,7 @@ from evalforge.ingestion.pii.walk import (
     Place,
     Walk,
 )
+from evalforge.ingestion.pii.words import SIGN_IN
 
 SMALL_NUMBER = 1_000_000
 """Below it no integer is anyone's number."""
@@ -164,6 +165,8 @@ class RedactingWalk(Walk):
         if value is None or value is True or value is False or value == "":
             self._left -= 5
             return value
+        if name == SECRET and type(value) is str and value.lower() in SIGN_IN:
+            return self._charged(value, path)
         return self._whole(value if type(value) is str else str(value), KeyFate(fate, name, ""), path)
 
     def _unknown_name(self, key: str, path: Path, out: Container[str]) -> str:

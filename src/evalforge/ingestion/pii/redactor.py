@@ -91,7 +91,10 @@ class Redactor:
 
     def is_known(self, value: str) -> bool:
         """Whether the value has a name in it that is known of the trace."""
-        return bool(self._names.find(value))
+        try:
+            return bool(self._names.find(value))
+        except Unscannable:
+            return True
 
     def redact(self, text: str, key: str = "") -> Redacted:
         """The text, redacted and cut to MAX_TEXT characters; withheld if it cannot be scanned. Never raises.
@@ -132,7 +135,7 @@ class Redactor:
         raise Unscannable("a text shows something new each time that something is taken from it")
 
     def _found(self, text: str, key: str) -> list[Hit]:
-        hits = [*self._reader.found(text, key), *self._names.find(text)]
+        hits = [*self._names.find(text), *self._reader.found(text, key)]
         if "[" in text:
             hits = self._outside_marks(text, hits)
         return joined(hits) if hits else hits
@@ -154,7 +157,7 @@ class Redactor:
     def _whole_hit(self, text: str) -> Hit | None:
         """What the scanner calls this value, if it is one thing to it."""
         try:
-            hits = self._reader.scanned(text)
+            hits = [*self._names.find(text), *self._reader.scanned(text)]
         except Exception:  # noqa: BLE001 - the value is replaced as one anyhow
             return None
         stripped = text.strip()
