@@ -62,7 +62,8 @@ class Names:
         self._too_many = max(len(self._types), len(self._values)) > MOST_NAMES
         self.sizes = frozenset(name.size for name in self._types)
         self._spaced = 0 < len(self._types) <= MAX_NAMES and min(self.sizes) > 0
-        self._probes = tuple({max(name.text.split(), key=len) for name in self._types if name.size > 0})
+        probes = {max(name.text.split(), key=len) for name in self._types if name.size > 0}
+        self._probes = tuple(probes) if len(probes) <= MAX_NAMES else ("",)
         if len(self._values) > MAX_NAMES:
             self._by_word = defaultdict(list)
             for value in self._values:
@@ -108,7 +109,7 @@ class Names:
         return united_names(f"{self._types[name]}/{name.size}/{placeholders.hash_of(*name)}" for name in kept)
 
     def _may_be_in(self, lowered: str) -> bool:
-        return len(self._probes) > MAX_NAMES or any(map(lowered.__contains__, self._probes))
+        return any(map(lowered.__contains__, self._probes))
 
     def _add(self, kind: str, value: str) -> None:
         small = _lower(value)
