@@ -8,6 +8,7 @@ WITHOUT_NER = (
 )
 """The first holds without the model for names, the second with it."""
 ALWAYS = (
+    "of more than 100 names that the spans of a trace tell, those beyond in the texts of spans that do not tell them",
     "what only the root tells, until a run has read the context of the trace",
     "postal addresses in running text, but for those of a few countries that have a number and a postcode or a word "
     "for a street",

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from evalforge.ingestion.pii import policy
+from evalforge.ingestion.pii.allowed_keys import IDENTIFIER, looks_random
 from evalforge.ingestion.pii.caps import cut, encoded_bytes, fit
 from evalforge.ingestion.pii.checks import Check, is_number
 from evalforge.ingestion.pii.deltas import joined
@@ -34,6 +35,8 @@ from evalforge.ingestion.pii.walk import (
 )
 from evalforge.ingestion.pii.words import SIGN_IN
 
+RANDOM = KeyFate(Fate.REPLACE, SECRET, "")
+"""Of what looks made at random under a key that is allowed: no id that people give has that form."""
 SMALL_NUMBER = 1_000_000
 """Below it no integer is anyone's number."""
 LARGEST_NUMBER = 2**63
@@ -112,6 +115,8 @@ class RedactingWalk(Walk):
         return out
 
     def _free(self, value: Any, node: Node, path: Path) -> Any:
+        if node.each and looks_random(value) and node.check == self._identifier and IDENTIFIER.match(value):
+            return self._whole(value, RANDOM, path)
         if type(value) is str:
             return self._text(value, path, _key_over(path), node)
         if (node.check is None or node.each) and is_number(value):
@@ -127,6 +132,8 @@ class RedactingWalk(Walk):
             return f"{self._key(key, path)}:{self._whole(value, fate, path)}"
         if fate.fate is Fate.KEEP and self._identifier(value) is not None:
             return self._charged(f"{self._key(key, path)}:{value}", path)
+        if fate.fate is Fate.KEEP and looks_random(value) and IDENTIFIER.match(value):
+            return f"{self._key(key, path)}:{self._whole(value, RANDOM, path)}"
         if self._json(value) is not None:
             return f"{name or self._key(key, path)}:{self._text(value, path, normal_form(key))}"
         # Read as one: an address or a URL has colons too.
