@@ -3,7 +3,7 @@
 import msgspec
 
 from evalforge.ingestion.models import Span, plain_id
-from evalforge.ingestion.pii.hashing import Pseudonyms
+from evalforge.ingestion.pii.hashing import PSEUDONYM, Pseudonyms
 
 
 class SpanIds:
@@ -23,7 +23,7 @@ class SpanIds:
         if plain is not None:
             return plain
         if isinstance(sent, str) and sent:
-            return self._pseudonyms.other(sent, "span")
+            return self._odd(sent)
         return self._pseudonyms.other(canonical_bytes(span), "span-bytes")
 
     def parent(self, span: Span) -> str | None:
@@ -32,9 +32,11 @@ class SpanIds:
         if sent in ("undefined", ""):
             return None
         plain = plain_id(sent)
-        if plain is None and isinstance(sent, str):
-            return self._pseudonyms.other(sent, "span")
-        return plain
+        return self._odd(sent) if plain is None and isinstance(sent, str) else plain
+
+    def _odd(self, sent: str) -> str:
+        """The hash of an odd id; one that was made before stays, so that sanitising again changes nothing."""
+        return sent if PSEUDONYM.match(sent) else self._pseudonyms.other(sent, "span")
 
 
 def canonical_bytes(span: Span) -> bytes:

@@ -5,6 +5,7 @@ key and is one tenant, so the tenant is empty. The prefix names the version: ano
 """
 
 import hmac
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -13,6 +14,8 @@ HEX_DIGITS = 40
 LONGEST_ID = 256
 """Characters of an id; longer text is no id and is withheld."""
 
+PSEUDONYM = re.compile(rf"[ush]1_[0-9a-f]{{{HEX_DIGITS}}}\Z")
+"""What this module makes, which is kept as it is, so that sanitising again changes nothing."""
 REMEMBERED = 4096
 """Ids whose hashes are kept in memory: the spans of a trace repeat theirs."""
 

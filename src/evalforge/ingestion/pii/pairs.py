@@ -16,6 +16,7 @@ from evalforge.ingestion.pii.key_types import SECRET, normal_form
 from evalforge.ingestion.pii.keys import Keys
 from evalforge.ingestion.pii.policy import Fate
 from evalforge.ingestion.pii.text.hits import Hit
+from evalforge.ingestion.pii.words import SIGN_IN
 from evalforge.ingestion.pii.written import REFERENCE, names_nobody, written_value
 
 Scan = Callable[[str, str], Sequence[Hit]]
@@ -43,6 +44,8 @@ KEPT = re.compile(
     r"([A-Za-z0-9._:/-]{1,128})(?=[\s\"'\\,;&<>)}\]|]|\Z)"
 )
 """A key and a value that may be an identifier, each whole; also where quotes are escaped."""
+
+QUOTES = "\"'"
 
 
 def find_pairs(text: str, scan: Scan, keys: Keys) -> list[Hit]:
@@ -90,7 +93,7 @@ def _in_query(text: str, start: int, end: int, scan: Scan, keys: Keys, read: set
         decoded = unquote_plus(value) if "%" in value or "+" in value else value
         kind, rule, _ = keys.told_by("", unquote_plus(pair[1]))
         if kind and value and not REFERENCE.match(value):
-            if kind == SECRET or not names_nobody(value, kind, keys):
+            if value.strip(QUOTES).lower() not in SIGN_IN if kind == SECRET else not names_nobody(value, kind, keys):
                 yield Hit(*place, kind, decoded.strip().casefold(), rule)
         elif decoded != value:
             inside = [*scan(decoded, normal_form(pair[1])), *_in_prose(decoded, (), keys)]

@@ -32,7 +32,7 @@ redacting again changes nothing."""
 BUILT_IN_TYPES = words(
     """
     ADDRESS API_KEY BIRTH BLOB CREDIT_CARD CRYPTO DATE_OF_BIRTH EMAIL IBAN ID_NUMBER IP JWT MAC NATIONAL_ID PEM PERSON
-    PHONE SECRET US_SSN USERNAME USER_ID WITHHELD
+    PHONE SECRET SESSION_ID US_SSN USERNAME USER_ID WITHHELD
     """
 )
 """The types of the recognizers, and those that keys and the shape of a text tell."""
