@@ -5,6 +5,7 @@ import itertools
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
