@@ -1,21 +1,38 @@
 """The `evalforge` command as a user runs it: its own process, its own environment."""
 
+import atexit
 import json
 import os
 import pty
+import re
 import select
+import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from subprocess import DEVNULL
+from tempfile import TemporaryFile
 from typing import Any
+
+from helpers import command_nursery
 
 API_KEY, APP_KEY = "canary-api-key-5f1d2c3b4a", "canary-app-key-9e8d7c6b5a"
 HASH_KEY = "canary-hash-key-0123456789abcdef0123456789abcdef"
 
 RULE_CACHE = {"XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")}
 """Where Kingfisher keeps its compiled rules. Without one, each process that reads texts compiles them for seconds."""
+
+READ_LATER = re.compile(
+    r"(?:EVALFORGE_.*|DD_.*|XDG_.*|PATH|HOME|PORT|K_SERVICE|FIRESTORE_EMULATOR_HOST|PYTHONWARNINGS)\Z"
+)
+"""Variables that nothing reads while Python starts and loads the modules."""
+ASKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -59,11 +76,57 @@ def environment(store: Path, url: str | None = None, **more: str) -> dict[str, s
 
 
 def evalforge(*arguments: str, env: dict[str, str], stdin: bytes = b"", timeout: float = 60) -> Result:
-    """Run the command to its end."""
+    """Run the command to its end, in a process of its own that finds its modules loaded.
+
+    Where the environment changes how Python itself starts, it is started.
+    """
+    if env.get("PYTHONWARNINGS") == "error" and all(map(READ_LATER.match, env)):
+        return _forked(arguments, env, stdin, timeout)
     done = subprocess.run(
         [sys.executable, "-m", "evalforge", *arguments], env=env, input=stdin, capture_output=True, timeout=timeout
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def _forked(arguments: Sequence[str], env: dict[str, str], stdin: bytes, timeout: float) -> Result:
+    request = {"arguments": arguments, "environment": env, "folder": str(Path.cwd())}
+    body = json.dumps(request).encode()
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write(stdin)
+        given.seek(0)
+        read, write = os.pipe()
+        with os.fdopen(read, "rb") as told:
+            streams = [given.fileno(), out.fileno(), err.fileno(), write]
+            with ASKING:
+                nursery = _nursery()
+                socket.send_fds(nursery, [command_nursery.LENGTH.pack(len(body))], streams)
+                nursery.sendall(body)
+            os.close(write)
+            process = int(told.readline())
+            if not select.select([told], [], [], timeout)[0]:
+                os.kill(process, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(["evalforge", *arguments], timeout)
+            code = int(told.readline())
+        for stream in (out, err):
+            stream.seek(0)
+        return Result(code, out.read().decode(), err.read().decode())
+
+
+@lru_cache(maxsize=1)
+def _nursery() -> socket.socket:
+    """The socket of `helpers.command_nursery`, which ends when this process does."""
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, command_nursery.__file__, str(theirs.fileno())]
+    env = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
+    with theirs:
+        process = subprocess.Popen(command, env=env, pass_fds=[theirs.fileno()], stdin=DEVNULL, stdout=DEVNULL)
+
+    def end() -> None:
+        ours.close()
+        process.wait(timeout=10)
+
+    atexit.register(end)
+    return ours
 
 
 def on_a_terminal(*arguments: str, env: dict[str, str], typed: bytes = b"", columns: str = "120") -> tuple[int, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helpers.commands import HASH_KEY, environment, evalforge, on_a_terminal
+from helpers.commands import HASH_KEY, RULE_CACHE, environment, evalforge, on_a_terminal
 from helpers.exported import failed, item, judged
 from helpers.fake_datadog import FakeDatadog, page, reply
 
@@ -300,14 +300,20 @@ def test_a_reader_that_goes_away_is_no_error(filled: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_list_fits_a_terminal_of_80_columns_and_an_id_is_never_cut(filled: Path) -> None:
-    for columns, type_ in (("80", False), ("120", True)):
+def test_a_list_fits_a_terminal_of_80_columns_with_type_count_and_the_whole_id(filled: Path) -> None:
+    for columns in ("80", "120"):
         _, seen = on_a_terminal("captures", "list", env=environment(filled), columns=columns)
         rows = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", seen).splitlines() if f"{1:032x}" in line]
         assert len(rows) == 1
         assert len(rows[0].rstrip()) <= int(columns)
-        assert "shop-api" in rows[0]
-        assert ("llm_error" in rows[0]) is type_
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d ", rows[0])
+        assert "llm_error" in rows[0]
+        assert re.search(rf" 1 {1:032x}", rows[0])
+
+
+def test_a_terminal_is_told_what_was_done_to_a_capture_in_words(filled: Path) -> None:
+    _, seen = on_a_terminal("captures", "show", f"{1:032x}", env=environment(filled))
+    assert re.search(r"\d texts? withheld whole", seen)
 
 
 def test_a_server_that_cannot_be_reached_is_named_and_not_called_a_window_without_failures(store: Path) -> None:
@@ -335,6 +341,6 @@ def test_another_hash_key_than_the_last_runs_is_noticed_and_neither_is_shown(sto
 
 
 def test_after_the_demo_a_look_at_the_missing_store_points_to_the_demos(tmp_path: Path) -> None:
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONWARNINGS": "error", **RULE_CACHE}
     assert evalforge("demo", env=env).code == 0
     assert "demo.db" in on_a_terminal("captures", "list", env=env)[1]

@@ -85,13 +85,15 @@ def test_a_changed_set_of_rules_sanitises_a_capture_anew_on_the_next_run(tmp_pat
 def test_rules_lists_what_is_added(tmp_path: Path, rules: Path) -> None:
     env = reading(tmp_path, EVALFORGE_RULES=str(rules))
     shown = evalforge("rules", env=env).report
-    assert shown["recognizers"] == [{"name": "ticket", "type": "TICKET", "pattern": r"\bTCK-\d{6}\b"}]
+    told = {"name": "ticket", "type": "TICKET", "pattern": r"\bTCK-\d{6}\b", "check": None, "context": [], "after": []}
+    assert shown["recognizers"] == [told]
     assert shown["allow_keys"] == ["order_number"]
     assert shown["policy"].startswith("redact-1+")
     assert len(shown["rules"]) > 10
     _, seen = on_a_terminal("rules", env=env)
     assert "ticket" in seen
     assert "order_number" in seen
+    assert "redact-1+" in seen
     plain = evalforge("rules", env=reading(tmp_path)).report
     assert (plain["recognizers"], plain["allow_keys"], plain["policy"]) == ([], [], "redact-1")
 
@@ -107,6 +109,24 @@ def test_a_bad_recognizer_is_refused_by_each_command_with_file_and_line_before_a
         done = evalforge(*command.split(), env=reading(tmp_path, server.url, EVALFORGE_RULES=str(rules)))
         assert server.searches == []
     assert_refused(done, rules)
+
+
+def test_rules_tells_the_check_and_the_context_of_a_recognizer(tmp_path: Path, rules: Path) -> None:
+    more = 'check = "luhn"\ncontext = ["member", "no"]\nafter = ["is"]\n'
+    text = """[[recognizer]]
+name = "member"
+type = "MEMBER"
+pattern = '\\b\\d{8}-\\d\\b'
+positive = ["member «12345678-2» is"]
+negative = ["part 12345678-3"]
+"""
+    rules.write_text(text + more)
+    env = reading(tmp_path, EVALFORGE_RULES=str(rules))
+    (shown,) = evalforge("rules", env=env).report["recognizers"]
+    assert (shown["check"], shown["context"], shown["after"]) == ("luhn", ["member", "no"], ["is"])
+    _, seen = on_a_terminal("rules", env=env)
+    assert "luhn" in seen
+    assert "member, no" in seen
 
 
 def test_a_bad_recognizer_is_refused_by_a_check_of_the_file(tmp_path: Path, rules: Path) -> None:

@@ -150,16 +150,15 @@ def test_a_long_chain_stays_readable(tmp_path: Path) -> None:
 # Lists
 
 
-def test_a_list_at_80_columns_keeps_the_service_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+def test_a_list_at_80_columns_keeps_the_type_and_says_what_it_leaves_out(tmp_path: Path) -> None:
     path = stored(tmp_path, with_way())
     narrow = seen("captures", "list", path=path, columns=80)
     [row] = [line for line in narrow if TRACE in line]
-    assert "shop-api" in row
-    assert "medium" in row
-    assert "Left out at this width: Env, Signals, Type" in together(narrow)
+    assert "evaluation_failure" in row
+    assert "Left out at this width: Env, Service, Severity" in together(narrow)
     wide = seen("captures", "list", path=path, columns=200)
     assert "Left out" not in together(wide)
-    assert "evaluation_failure" in together(wide)
+    assert "shop-api" in together(wide)
 
 
 def test_a_list_that_fits_in_no_way_gives_each_capture_more_than_a_line(tmp_path: Path) -> None:

@@ -190,3 +190,24 @@ def test_a_path_that_names_a_user_or_a_secret_keeps_its_fate_whatever_its_end_is
     assert found["metadata"]["id"] == CARD
     assert found["metadata"]["user"]["user_id"].startswith("u1_")
     assert "api" not in json.dumps(found)
+
+
+RANDOM = ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "mUGJshocDo11t66uM9DKweSbjdsbAgq1YCjJ4mLZ"]
+OF_WORDS = [
+    "ShopOrderNumberVersion2Draft",
+    "5f1a2b3c4d5e6f7a8b9c0d1e",
+    "eu/central/Warehouse12/Row7",
+    "INV-2024-000012-A",
+]
+
+
+@pytest.mark.parametrize("secret", RANDOM)
+def test_what_looks_made_at_random_is_no_identifier(secret: str) -> None:
+    shown = sanitized(ALLOWING, metadata={"order_number": secret, "via": [secret]}, tags=[f"card_id:{secret}"])
+    assert secret not in json.dumps(shown)
+    assert sanitized(ALLOWING, **shown) == shown
+
+
+@pytest.mark.parametrize("kept", OF_WORDS)
+def test_long_identifiers_of_words_and_numbers_stay(kept: str) -> None:
+    assert sanitized(ALLOWING, metadata={"order_number": kept}) == {"metadata": {"order_number": kept}}

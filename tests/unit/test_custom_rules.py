@@ -189,6 +189,34 @@ def test_a_bad_file_is_refused_with_file_line_and_reason(
     assert str(tmp_path / "rules.toml") in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "what_to_do"),
+    [
+        (recognizer(colour="red"), "accepted are after, check, context, gate, name,"),
+        (recognizer(negative=[]), "write negative = ["),
+        (recognizer(pattern="(?=TCK)x"), "write the words of the surroundings in context or after"),
+        (recognizer(pattern="x*"), "ask for one character at least"),
+        (recognizer(positive=["see TCK-123456"]), "write « and » around what must be found"),
+        (recognizer(positive=["see «TCX-123456»"]), "widen the pattern, or correct the example"),
+        (recognizer(positive=["see «TCK-12345»6"], pattern=r"TCK-\d+"), "move « and »"),
+        (recognizer(negative=["TCK-123456"]), "narrow the pattern, or ask for context or a check"),
+        (recognizer(negative="TCK-12"), 'write a list: negative = ["..."]'),
+        (recognizer(type="ticket"), "such as TICKET"),
+        (recognizer(check="luhnn"), "did you mean luhn?"),
+        (recognizer() + recognizer(), "choose another"),
+        (recognizer(name="email"), "choose another"),
+        (recognizer(pattern=r"\d{16}", positive=["«1234567890123456»"]), "put \\b around it or ask for context"),
+        (recognizer(gate="ZZZ"), "leave the gate out"),
+        ('[[recognizer]]\nname = "x"\ntype = TICKET\n', "texts stand in quotes, patterns best in single ones"),
+        ('[[recognizer]]\nname = "x"\npattern = "\\d"\n', "texts stand in quotes, patterns best in single ones"),
+    ],
+)
+def test_a_refusal_says_what_to_do(tmp_path: Path, text: str, what_to_do: str) -> None:
+    with pytest.raises(RulesError) as refusal:
+        load(tmp_path, text)
+    assert what_to_do in refusal.value.reason
+
+
 def test_an_example_on_a_line_of_its_own_is_refused_with_that_line(tmp_path: Path) -> None:
     text = recognizer(positive=None) + 'positive = [\n  "see «TCK-123456»",\n  "«TCK-12»",\n]\n'
     with pytest.raises(RulesError) as refusal:

@@ -25,7 +25,7 @@ from evalforge.ingestion.pii.text.checks import CHECKS
 from evalforge.ingestion.pii.text.recognizers import FIELDS, REQUIRED
 from evalforge.sandbox.replay import expected_traffic, replay
 from evalforge.sandbox.server import running
-from helpers.commands import environment, evalforge
+from helpers.commands import RULE_CACHE, environment, evalforge
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs" / "001-capture-datadog-failures"
@@ -349,7 +349,7 @@ def test_the_demos_output_in_the_readme_is_what_the_demo_prints(tmp_path: Path) 
     """Every line of the block but those with `…`, which differ on each machine; spaces do not count."""
     block = re.search(r"<!-- demo -->\n```text\n(.*?)^```", text_of(README), re.MULTILINE | re.DOTALL)
     assert block is not None
-    env = environment(tmp_path / "unused.db", HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path))
+    env = environment(tmp_path / "unused.db", HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path), **RULE_CACHE)
     done = evalforge("demo", env=env)
     assert done.code == 0, done.err
     printed = {" ".join(line.split()) for line in done.out.splitlines()}

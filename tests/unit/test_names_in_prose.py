@@ -22,6 +22,7 @@ from evalforge.ingestion.pii.text.people import PeopleScanner
 from evalforge.wiring import sanitized
 from helpers.commands import HASH_KEY
 from helpers.engines import engine
+from helpers.time_limits import within
 
 NAME_FORMS = ["Jane Doe", "Peter B. Miller", "Jane O'Neil-McDonald", "Seán Ó Briain", "Margaretha Dahlqvist"]
 
@@ -129,10 +130,8 @@ def test_a_model_that_fails_makes_the_text_unscannable_and_its_message_holds_no_
     ids=["distinct names", "one name", "initials", "commas", "titles", "introductions", "marks"],
 )
 def test_the_time_for_a_text_is_bounded(text: str) -> None:
-    scanner()
-    start = time.process_time()
-    scanner().scan(text[:16_192])
-    assert time.process_time() - start < 15
+    loaded = scanner()
+    within(15, lambda: loaded.scan(text[:16_192]))
 
 
 def test_one_scanner_serves_many_threads() -> None:
@@ -151,6 +150,17 @@ def test_one_scanner_serves_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert [found[number] for number in range(len(texts))] == expected
+
+
+def seconds_of_the_first_line() -> float:
+    start = time.process_time()
+    assert NameModel().people("Yesterday Jane Doe called about it.")
+    return time.process_time() - start
+
+
+def test_the_pipeline_is_loaded_once_in_a_process_as_each_run_of_a_service_asks_anew() -> None:
+    seconds_of_the_first_line()
+    assert min(seconds_of_the_first_line() for _ in range(3)) < 0.1
 
 
 LINE = (

@@ -73,14 +73,10 @@ def test_any_order_split_and_duplicate_of_the_spans_gives_the_same_captures_and_
     @settings(max_examples=60, deadline=None)
     @given(readings(), st.randoms(use_true_random=False))
     def law(spans: list[Any], rng: random.Random) -> None:
-        left, right = SqliteStore(None), SqliteStore(None)
-        try:
+        with closing(SqliteStore(None)) as left, closing(SqliteStore(None)) as right:
             run(left, [spans], FakeClock(), traces_a_commit=traces_a_commit)
             run(right, pages_of(spans, rng), FakeClock(), traces_a_commit=traces_a_commit)
             assert stored(left) == stored(right)
-        finally:
-            left.close()
-            right.close()
 
     law()
 
@@ -92,20 +88,34 @@ def test_what_a_later_run_makes_of_new_data_and_of_the_context_that_was_there_ha
     @settings(max_examples=60, deadline=None)
     @given(readings(), readings(), st.randoms(use_true_random=False))
     def law(first: list[Any], then: list[Any], rng: random.Random) -> None:
-        left, right = SqliteStore(None), SqliteStore(None)
         clock = FakeClock()
-        try:
+        with closing(SqliteStore(None)) as left, closing(SqliteStore(None)) as right:
             for store in (left, right):
                 run(store, [first], clock)
             clock.advance(900)
             run(left, [then], clock, traces_a_commit=traces_a_commit)
             run(right, pages_of(then, rng), clock, traces_a_commit=traces_a_commit)
             assert stored(left) == stored(right)
-        finally:
-            left.close()
-            right.close()
 
     law()
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_context_that_one_version_of_a_span_does_not_lead_to_is_there_for_the_version_that_is_kept(
+    store: SqliteStore, order: list[int]
+) -> None:
+    trace, clock = f"{1:032x}", FakeClock()
+    parent = item(4, trace=trace, start_ns=START_MS, parent_id="1")
+    below, astray = (
+        failed(1, trace=trace, start_ns=START_MS, parent_id=above, tags=[f"service:{name}"])
+        for above, name in ((parent["id"], "b"), ("1", "a"))
+    )
+    run(store, [[below, parent]], clock)
+    clock.advance(900)
+    run(store, [[(below, astray)[number]] for number in order], clock, traces_a_commit=1)
+    (kept,) = store.list_captures(CaptureFilter())
+    assert [span.parent_id for span in kept.trace_payload.spans] == [parent["id"]]
+    assert [span.span_id for span in kept.trace_payload.context] == [parent["id"]]
 
 
 @commits

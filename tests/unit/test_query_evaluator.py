@@ -1,7 +1,6 @@
 """What the local evaluation adds to Datadog's language."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from evalforge.ingestion.query.evaluator import predicate
 from evalforge.ingestion.query.syntax import parse
 from evalforge.ingestion.query.view import plain_view
 from helpers.spans import make_span
+from helpers.time_limits import within
 
 
 def evaluators_matched(query: str, **attributes: Any) -> tuple[str, ...] | None:
@@ -69,9 +69,7 @@ def test_the_status_code_is_also_read_from_the_errors_message() -> None:
 def test_many_wildcards_over_a_long_text_take_no_time() -> None:
     query = predicate(parse("@name:" + "*a" * 40 + "b"))
     view = plain_view(make_span(name="a" * 100_000))
-    started = time.perf_counter()
-    assert query(view) is None
-    assert time.perf_counter() - started < 1
+    assert within(1, lambda: query(view)) is None
 
 
 @pytest.mark.parametrize(

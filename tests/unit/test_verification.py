@@ -14,6 +14,7 @@ from evalforge.ports import Batch
 from evalforge.storage.sqlite import SqliteStore
 from helpers.captures import capture, dead_letter, run, span
 from helpers.clocks import FakeClock
+from helpers.engines import engine
 from helpers.scanning import FailingScanner, SmallScanner
 
 MAIL = "jane.doe@example.com"
@@ -68,6 +69,14 @@ def test_the_times_in_a_link_to_datadog_are_no_cards():
     link = "https://app.datadoghq.com/llm/traces?query=trace_id:cc81&start=1795380460150&end=1795382260150&paused=true"
     noun = msgspec.structs.replace(noun, datadog_url=link)
     assert list(Verifier(SmallScanner()).noun("captures/a1", noun)) == []
+
+
+def test_short_hashes_whose_digits_are_all_decimal_are_no_cards_where_they_belong():
+    card = "h1_4111111111111111"
+    assert list(Verifier(engine()).noun("captures/a1", capture("a1", [span(content_hash=card)]))) == []
+    record = msgspec.structs.replace(run("r1"), hash_key_id="h1_411111111111")
+    assert list(Verifier(engine()).noun("runs/r1", record)) == []
+    assert of_capture(Verifier(engine()), metadata={"note": card}) != []
 
 
 def test_marks_and_hashes_under_keys_are_no_finding():

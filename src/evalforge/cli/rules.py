@@ -84,19 +84,29 @@ def _show(settings: Any, in_force: Any, custom: Any) -> None:
     for query in queries:
         print(f"Sent as filter.query, with the evaluator names known now:\n  {query}")
     _show_custom(custom, screen)
+    screen.print(f"\nPolicy for personal data, as captures store it: {wiring.policy_in_force(settings)}")
 
 
-def _recognizer(one: Any) -> dict[str, str]:
-    return {"name": one.name, "type": one.type, "pattern": one.pattern.pattern.decode()}
+def _recognizer(one: Any) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "type": one.type,
+        "pattern": one.pattern.pattern.decode(),
+        "check": one.check_name or None,
+        "context": list(one.words_before),
+        "after": list(one.words_after),
+    }
 
 
 def _show_custom(custom: Any, screen: Any) -> None:
-    from evalforge.cli import layout
+    from evalforge.cli import layout, tables
 
     if custom.recognizers:
-        table = layout.grid("\nRecognizers besides the built-in ones", "Type", "Recognizer", "Pattern", folds="Pattern")
+        columns = ("Type", "Recognizer", "Pattern", "Check", "Words before", "Words behind")
+        table = layout.grid("\nRecognizers besides the built-in ones", *columns, folds="Pattern")
         for one in map(_recognizer, custom.recognizers):
-            table.add_row(one["type"], one["name"], one["pattern"])
+            words = (", ".join(one[field]) or tables.UNKNOWN for field in ("context", "after"))
+            table.add_row(one["type"], one["name"], one["pattern"], one["check"] or tables.UNKNOWN, *words)
         layout.show_list(table)
     if custom.keys.allowed:
         screen.print(f"\nKeys whose identifiers are kept: {', '.join(sorted(custom.keys.allowed))}")

@@ -20,6 +20,7 @@ def sanitize(
     Needs EVALFORGE_HASH_KEY and nothing else; reads no store and asks nothing of Datadog. Give the spans of a trace
     together: a name that one tells is replaced in the others. Each line has one answer;
     that to a line which is blank, is no span or cannot be sanitised is {"withheld": reason}, without its text.
+    In a path that --explain gives, card* stands for any key that begins with card: such a key is not shown.
     """
     from evalforge import wiring
     from evalforge.common.config import read_settings

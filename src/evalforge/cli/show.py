@@ -1,7 +1,7 @@
 """A capture as a person reads it: what failed and why, and the way from the root of the trace to it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -14,6 +14,13 @@ from evalforge.models import CapturedSpan, FailureCapture, Signal
 
 LISTS = ("messages", "documents")
 """What a span's input or output is made of; `value` beside it repeats one of them."""
+ACTS = (
+    ("WITHHELD", "text", " withheld whole"),
+    ("DROPPED", "value", " dropped under keys that name a person or a secret"),
+    ("HASHED", "id", " of users, sessions or odd spans hashed"),
+    ("TRUNCATED", "text or list", " cut to the caps"),
+)
+"""What the sanitiser does besides replacing: as it is counted, and in words."""
 STEP = 2
 WIDEST_INDENT = 3
 """At most this part of the width: one over it."""
@@ -69,7 +76,6 @@ def context(one: FailureCapture) -> str:
 
 
 def _facts(one: FailureCapture) -> Table:
-    redaction = ", ".join(f"{kind.lower()} {number}" for kind, number in one.redaction.counts.items())
     failed = when(one.failed_at)
     if one.last_failed_at != one.failed_at:
         failed += f" to {when(one.last_failed_at)}"
@@ -89,9 +95,16 @@ def _facts(one: FailureCapture) -> Table:
             ("Session", one.session_hash),
             ("Signature", one.signature),
             ("Context", context(one)),
-            ("Redaction", f"policy {one.redaction.policy}: {redaction or 'nothing to redact'}"),
+            ("Redaction", f"policy {one.redaction.policy}: {_acts(one.redaction.counts) or 'nothing to redact'}"),
         ]
     )
+
+
+def _acts(counts: Mapping[str, int]) -> str:
+    """What was done to the spans, in words; the types of what was replaced in texts after it."""
+    acts = [terminal.counted(counts[act], noun) + done for act, noun, done in ACTS if act in counts]
+    replaced = [f"{kind} {number}" for kind, number in counts.items() if kind not in {act for act, _, _ in ACTS}]
+    return "; ".join([*acts, *(["replaced by placeholders: " + ", ".join(replaced)] if replaced else [])])
 
 
 def _signals(signals: Sequence[Signal]) -> Table:

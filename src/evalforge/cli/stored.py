@@ -1,19 +1,22 @@
 """`evalforge captures`, `runs` and `dead-letters`: what the store holds. They need the store and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from evalforge.cli import terminal
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from evalforge.common.config import Settings
     from evalforge.ports import CaptureStore
 
 ROWS_ON_A_TERMINAL = 50
 MOST_ROWS = 1_000_000_000
+Noun = TypeVar("Noun")
 
 captures = typer.Typer(help="The captures: one for each failing trace.", no_args_is_help=True, rich_markup_mode=None)
 runs = typer.Typer(help="The runs: what each read, decided and wrote.", no_args_is_help=True, rich_markup_mode=None)
@@ -103,18 +106,13 @@ def show_capture(
 @runs.command("list")
 def list_runs(format: FormatOption = None, limit: LimitOption = None) -> None:  # noqa: A002
     """List runs, newest first."""
-    from evalforge.cli import layout, tables
+    from evalforge.cli import tables
 
     with _store() as (store, settings):
-        if _as_json(format):
-            for run in store.list_runs(_rows(limit)):
-                terminal.print_json(run)
-            return
-        shown = list(store.list_runs(_rows(limit) or ROWS_ON_A_TERMINAL))
-        if shown:
-            layout.show_list(tables.runs_table(shown))
-        _footer(len(shown), store.count_runs(), "run")
-        if not shown:
+        shown = _shown(store.list_runs, tables.runs_table, format, limit)
+        if shown is not None:
+            _footer(shown, store.count_runs(), "run")
+        if shown == 0:
             terminal.note(_how_sure(store, settings))
 
 
@@ -139,18 +137,13 @@ def show_run(
 @dead_letters.command("list", short_help="List them: ids, reason and shape, never text.")
 def list_dead_letters(format: FormatOption = None, limit: LimitOption = None) -> None:  # noqa: A002
     """List the spans that could not be captured: ids, reason and shape, never their text."""
-    from evalforge.cli import layout, tables
+    from evalforge.cli import tables
 
     with _store() as (store, settings):
-        if _as_json(format):
-            for letter in store.list_dead_letters(_rows(limit)):
-                terminal.print_json(letter)
-            return
-        shown = list(store.list_dead_letters(_rows(limit) or ROWS_ON_A_TERMINAL))
-        if shown:
-            layout.show_list(tables.dead_letters_table(shown))
-        _footer(len(shown), store.count_dead_letters(), "dead letter")
-        if not shown:
+        shown = _shown(store.list_dead_letters, tables.dead_letters_table, format, limit)
+        if shown is not None:
+            _footer(shown, store.count_dead_letters(), "dead letter")
+        if shown == 0:
             terminal.note(_how_sure(store, settings))
 
 
@@ -167,6 +160,25 @@ def _store() -> Iterator[tuple["CaptureStore", "Settings"]]:
         yield store, settings
     finally:
         store.close()
+
+
+def _shown(
+    read: Callable[[int | None], Iterable[Noun]],
+    table: Callable[[Sequence[Noun]], "Table"],
+    wanted: str | None,
+    limit: str | None,
+) -> int | None:
+    """Print the rows; how many they were in a table, or None as JSON lines."""
+    from evalforge.cli import layout
+
+    if _as_json(wanted):
+        for one in read(_rows(limit)):
+            terminal.print_json(one)
+        return None
+    shown = list(read(_rows(limit) or ROWS_ON_A_TERMINAL))
+    if shown:
+        layout.show_list(table(shown))
+    return len(shown)
 
 
 def _as_json(wanted: str | None) -> bool:

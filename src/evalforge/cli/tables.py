@@ -36,7 +36,7 @@ def severity(name: str) -> Text:
 
 
 CAPTURE_COLUMNS = ("Last failed (UTC)", "Severity", "Type", "Service", "Env", "Signals", "Trace id")
-LEFT_OUT_WHEN_NARROW = ("Env", "Signals", "Type")
+LEFT_OUT_WHEN_NARROW = ("Env", "Service", "Severity", "Signals")
 
 
 def captures_table(captures: Sequence[FailureCapture]) -> tuple[Table, tuple[str, ...]]:
@@ -54,7 +54,8 @@ def _captures(rows: Iterable[dict[str, str]], left_out: Sequence[str]) -> Table:
     columns = [name for name in CAPTURE_COLUMNS if name not in left_out]
     table = grid(None, *columns)
     for row in rows:
-        table.add_row(*(severity(row[name]) if name == "Severity" else row[name] for name in columns))
+        coloured = {"Severity": severity(row["Severity"]), "Type": Text(row["Type"], style=COLOURS[row["Severity"]])}
+        table.add_row(*(coloured.get(name, row[name]) for name in columns))
     return table
 
 

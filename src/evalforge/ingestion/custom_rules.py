@@ -75,7 +75,7 @@ def _recognizers(tables: Tables) -> "tuple[Recognizer, ...]":
         rule = _recognizer(tables, index, entry)
         if rule.name in taken:
             of = "two recognizers" if any(rule.name == other.name for other in rules) else "a built-in recognizer"
-            raise tables.error(index, f"the name {rule.name!r} is given to {of}", "name")
+            raise tables.error(index, f"the name {rule.name!r} is given to {of}; choose another", "name")
         taken.add(rule.name)
         rules.append(rule)
     _check_together(tables, rules)

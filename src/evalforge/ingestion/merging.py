@@ -107,18 +107,28 @@ def is_cut(whole: FailureCapture) -> bool:
 
 
 def still_open(whole: FailureCapture, standing: Callable[[Key], Standing]) -> FailureCapture | None:
-    """What must be remembered of a capture that is cut, for as long as its run goes on; None if nothing.
+    """What must be remembered of a capture that loses something now, for as long as its run goes on; None if nothing.
 
     What is stored and was not read again yet may still be replaced by something weaker, and what it displaced would
-    then be kept after all. Of what was read no more can ever be kept than the caps let through.
+    then be kept after all. Of what was read no more can ever be kept than the caps let through. A version of a span
+    that is yet to come may name a parent in the context stored, which the version before it does not lead to.
     """
     old_spans, new_spans = _apart(whole.trace_payload.spans, _span_key, standing)
     old_signals, new_signals = _apart(whole.signals, _signal_key, standing)
-    if not is_cut(whole) or not (old_spans or old_signals):
+    may_give_way = is_cut(whole) and (old_spans or old_signals)
+    if not may_give_way and not _loses_context(whole):
         return None
     kept_spans, kept_signals, _ = keep_strongest(new_spans, new_signals)
     payload = TracePayload(spans=(*old_spans, *kept_spans), context=whole.trace_payload.context)
     return msgspec.structs.replace(whole, signals=(*old_signals, *kept_signals), trace_payload=payload)
+
+
+def _loses_context(whole: FailureCapture) -> bool:
+    candidates = whole.trace_payload.context
+    if not candidates:
+        return False
+    spans, _, _ = keep_strongest(whole.trace_payload.spans, ())
+    return len(choose_context(spans, candidates)[0]) < len(candidates)
 
 
 def with_context(

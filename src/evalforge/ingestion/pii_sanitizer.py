@@ -5,31 +5,27 @@ redacted by a scanner (`[EMAIL_3f9a2c]`), or without one withheld (`[WITHHELD ch
 wrong, nothing of the span comes out.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
-from evalforge.common.clock import timestamp
 from evalforge.common.errors import ConfigurationError, EvalForgeError
-from evalforge.ingestion import span_errors
+from evalforge.ingestion import span_errors, span_facts
 from evalforge.ingestion.merging import context_standing, keep_strongest
 from evalforge.ingestion.models import Finding, Span, plain_id
 from evalforge.ingestion.permalink import trace_url
 from evalforge.ingestion.pii import checks, words
 from evalforge.ingestion.pii.custom import NO_CUSTOM_RULES, CustomRules
 from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
-from evalforge.ingestion.pii.names import KeyedNames, Names
-from evalforge.ingestion.pii.placeholders import Placeholders
 from evalforge.ingestion.pii.policy import MAX_LABEL_BYTES, POLICY_VERSION, policy_version
-from evalforge.ingestion.pii.redacting_walk import RedactingWalk
-from evalforge.ingestion.pii.redactor import Redactor, Remembering
 from evalforge.ingestion.pii.text.hits import TextScanner
 from evalforge.ingestion.pii.walk import Walk
-from evalforge.ingestion.renaming import NothingMore, is_to_be_renamed, renamed
+from evalforge.ingestion.renaming import is_to_be_renamed, renamed
+from evalforge.ingestion.signals import signals_of
+from evalforge.ingestion.span_ids import SpanIds
 from evalforge.ingestion.summary import redaction_counts, summarise
+from evalforge.ingestion.walks import Walks
 from evalforge.models import (
     FAILURE_TYPES,
     SEVERITIES,
@@ -41,18 +37,11 @@ from evalforge.models import (
     TracePayload,
 )
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NS_PER_US, NS_PER_MS = 1_000, 1_000_000
 ITEM_TYPE = checks.one_of(words.ITEM_TYPES)
-DID_NOT_RUN = frozenset({"WARN", "ERROR"})
-"""An evaluation with this status says nothing of the application (design, "Failure rules")."""
-
 KEY_ID_CHARACTERS = 15
 """Enough to tell two keys apart, by the prefix and 12 hex digits of a hash under the key."""
-
 CONTENT_CHARACTERS = 19
 """The prefix and 16 hex digits: enough to tell the versions of one span apart."""
-
 Result = TypeVar("Result")
 
 
@@ -82,11 +71,11 @@ class Sanitizer:
             raise ConfigurationError("the hash key is empty: set EVALFORGE_HASH_KEY to at least 32 random bytes")
         self._pseudonyms = Pseudonyms(hash_key)
         self.key_id = self._pseudonyms.other(b"", "key-id")[:KEY_ID_CHARACTERS]
+        self._ids = SpanIds(self._pseudonyms)
         self._quality_evaluators = tuple(quality_evaluators)
         self._site = datadog_site
-        self._reader = None if scanner is None else Remembering(scanner, custom.keys)
-        self._rereader = Remembering(NothingMore(), custom.keys)
-        self._keys = custom.keys
+        self._reads = scanner is not None
+        self._walks = Walks(self._pseudonyms, scanner, custom.keys)
         self.policy = POLICY_VERSION if scanner is None else policy_version(*scanner_parts, *custom.parts)
 
     def capture(self, span: Span, findings: Sequence[Finding], *, fetched_at: str) -> FailureCapture:
@@ -97,13 +86,13 @@ class Sanitizer:
 
     def span(self, span: Span) -> CapturedSpan:
         """The span, sanitised. Raises SanitizationFailed."""
-        return _closed(lambda: self._span(span, self._walk(span)))
+        return _closed(lambda: self._span(span, self._walks.over(span)))
 
     def context(self, span: Span) -> tuple[CapturedSpan, tuple[str, ...]]:
         """The span, sanitised, and the names that it tells of its trace, keyed. Raises SanitizationFailed."""
 
         def make() -> tuple[CapturedSpan, tuple[str, ...]]:
-            walk = self._walk(span)
+            walk = self._walks.over(span)
             return self._span(span, walk), walk.known_names
 
         return _closed(make)
@@ -113,15 +102,21 @@ class Sanitizer:
 
         What is `stored` with the same names needs no second look. Raises SanitizationFailed.
         """
-        if self._reader is None or not is_to_be_renamed(capture, stored):
+        if not self._reads or not is_to_be_renamed(capture, stored):
             return capture
         return _closed(
-            lambda: renamed(capture, stored, lambda: self._renaming_walk(capture.trace_id, capture.known_names))
+            lambda: renamed(capture, stored, lambda: self._walks.renaming(capture.trace_id, capture.known_names))
         )
 
     def signals(self, span: Span, findings: Sequence[Finding]) -> tuple[Signal, ...]:
         """One signal per rule and evaluator, strongest first. Raises SanitizationFailed."""
-        return _closed(lambda: self._signals(span, findings, self._walked(span)))
+
+        def make() -> tuple[Signal, ...]:
+            walk = self._walks.over(span)
+            _attributes(walk, span)
+            return signals_of(span, findings, walk, span_id=self._ids.of(span), started_at=span_facts.started_at(span))
+
+        return _closed(make)
 
     def item(self, span: Span, explain: list[dict[str, str]] | None = None) -> dict[str, Any]:
         """The span as an item of the Export API, sanitised; its top-level fields keep their keys.
@@ -137,7 +132,7 @@ class Sanitizer:
         """As `item`, and the names that the span tells of its trace, keyed. Raises SanitizationFailed."""
 
         def make() -> tuple[dict[str, Any], tuple[str, ...]]:
-            walk = self._walk(span, explain)
+            walk = self._walks.over(span, explain)
             return self._item(span, walk), walk.known_names
 
         return _closed(make)
@@ -149,7 +144,7 @@ class Sanitizer:
 
         Raises SanitizationFailed.
         """
-        walk = self._renaming_walk(trace_id, names, explain)
+        walk = self._walks.renaming(trace_id, names, explain)
         for act in explain or ():
             act["path"] = walk.place(act["path"])
         return _closed(lambda: item | {"attributes": walk.attributes(item["attributes"])})
@@ -168,9 +163,9 @@ class Sanitizer:
         return self._pseudonyms.user(text) if text else None
 
     def _capture(self, trace_id: str, span: Span, findings: Sequence[Finding], fetched_at: str) -> FailureCapture:
-        walk = self._walk(span)
+        walk = self._walks.over(span)
         captured = self._span(span, walk, min(findings, key=_severity_and_type))
-        found = self._signals(span, findings, walk, captured)
+        found = signals_of(span, findings, walk, span_id=captured.span_id, started_at=captured.started_at)
         spans, signals, cut = keep_strongest((captured,), found)
         facts = summarise(spans, signals)
         return FailureCapture(
@@ -187,31 +182,6 @@ class Sanitizer:
             **facts,
         )
 
-    def _walk(self, span: Span, explain: list[dict[str, str]] | None = None) -> Walk:
-        """The walk over a span, before it was begun."""
-        if self._reader is None:
-            return Walk(self._pseudonyms, explain)
-        trace = span.trace_id.encode() if span.trace_id is not None else _canonical(span)
-        redactor = Redactor(self._reader, self._placeholders(trace), Names(self._keys))
-        return RedactingWalk(self._pseudonyms, redactor, explain)
-
-    def _renaming_walk(
-        self, trace_id: str, names: Sequence[str], explain: list[dict[str, str]] | None = None
-    ) -> RedactingWalk:
-        """A walk over what is sanitised already, which finds these names of a trace and nothing else."""
-        placeholders = self._placeholders(trace_id.encode())
-        redactor = Redactor(self._rereader, placeholders, KeyedNames(names, placeholders, self._keys))
-        return RedactingWalk(self._pseudonyms, redactor, explain)
-
-    def _placeholders(self, trace: bytes) -> Placeholders:
-        return Placeholders(self._pseudonyms.key_of(trace))
-
-    def _walked(self, span: Span) -> Walk:
-        """The walk after it went over the attributes."""
-        walk = self._walk(span)
-        _attributes(walk, span)
-        return walk
-
     def _span(self, span: Span, walk: Walk, worst: Finding | None = None) -> CapturedSpan:
         attributes = _attributes(walk, span)
         ml_app = walk.label(attributes.get("ml_app")) or walk.shown(
@@ -219,22 +189,22 @@ class Sanitizer:
         )
         service = walk.shown(span.tag("service"), checks.identifier, MAX_LABEL_BYTES)
         captured = CapturedSpan(
-            span_id=self._span_id(span),
-            parent_id=self._parent_id(span),
+            span_id=self._ids.of(span),
+            parent_id=self._ids.parent(span),
             failure_type=worst.type if worst else None,
             severity=worst.severity if worst else None,
             name=walk.label(attributes.get("name")),
             span_kind=walk.label(attributes.get("span_kind")),
             status=walk.label(attributes.get("status")),
-            started_at=_started_at(span),
-            duration_ms=_duration_ms(span),
+            started_at=span_facts.started_at(span),
+            duration_ms=span_facts.duration_ms(span),
             ml_app=ml_app,
             service_name=service or ml_app,
             env=walk.shown(span.tag("env"), checks.identifier, MAX_LABEL_BYTES),
-            error_type=_error_type(span, walk),
+            error_type=span_facts.error_type(span, walk),
             error_message=walk.shown(span_errors.error_message(span), _never, key="message"),
             status_code=checks.status_code(span_errors.status_code(span)),
-            quality_score=self._quality_score(span),
+            quality_score=span_facts.quality_score(span, self._quality_evaluators),
             model=Model(
                 name=walk.label(attributes.get("model_name")), provider=walk.label(attributes.get("model_provider"))
             ),
@@ -244,74 +214,20 @@ class Sanitizer:
             redaction=walk.counts,
             attributes=attributes,
         )
-        if self._reader is None:
+        if not self._reads:
             return captured
         content = self.pseudonym(msgspec.json.encode(captured), "span content")
         return msgspec.structs.replace(captured, content_hash=content[:CONTENT_CHARACTERS])
 
-    def _signals(
-        self, span: Span, findings: Sequence[Finding], walk: Walk, captured: CapturedSpan | None = None
-    ) -> tuple[Signal, ...]:
-        span_id = captured.span_id if captured else self._span_id(span)
-        started_at = captured.started_at if captured else _started_at(span)
-        names, error_type = _evaluator_names(span, walk), _error_type(span, walk)
-        found = []
-        for finding in findings:
-            name = finding.evaluator
-            entry = None if name is None else span.evaluations.get(name)
-            signal = Signal(
-                rule=finding.rule,
-                type=finding.type,
-                severity=finding.severity,
-                span_id=span_id,
-                evaluator=None if name is None else names.get(name) or walk.evaluator_name(name),
-                error_type=error_type if name is None else None,
-                value=None if entry is None else _evaluation_value(name, entry.get("value"), walk),
-                started_at=started_at,
-            )
-            found.append(signal)
-        found.sort(key=lambda signal: signal.strength)
-        strongest = {signal.identity: signal for signal in reversed(found)}
-        return tuple(signal for signal in found if strongest[signal.identity] is signal)
-
     def _item(self, span: Span, walk: Walk) -> dict[str, Any]:
         attributes = _attributes(walk, span)
         shown = {
-            "id": self._any_id(span.item.get("id"), span) if "id" in span.item else self._span_id(span),
+            "id": self._ids.any(span.item.get("id"), span) if "id" in span.item else self._ids.of(span),
             "type": walk.shown(span.item.get("type", "span"), ITEM_TYPE, MAX_LABEL_BYTES),
             "attributes": attributes,
         }
         rest = {key: value for key, value in span.item.items() if key not in shown}
         return {**shown, **walk.any(rest, (), depth=0)} if rest else shown
-
-    def _span_id(self, span: Span) -> str:
-        sent = span.attributes.get("span_id")
-        return self._any_id(sent if sent not in (None, "") else span.span_id, span)
-
-    def _any_id(self, sent: object, span: Span) -> str:
-        """A plain id as it came; else the hash of the odd one, or of the whole span where there is none."""
-        plain = plain_id(sent)
-        if plain is not None:
-            return plain
-        if isinstance(sent, str) and sent:
-            return self.pseudonym(sent, "span")
-        return self.pseudonym(_canonical(span), "span-bytes")
-
-    def _parent_id(self, span: Span) -> str | None:
-        sent = span.attributes.get("parent_id")
-        if sent in ("undefined", ""):
-            return None
-        plain = plain_id(sent)
-        if plain is None and isinstance(sent, str):
-            return self.pseudonym(sent, "span")
-        return plain
-
-    def _quality_score(self, span: Span) -> float | None:
-        evaluations = span.evaluations
-        entries = [evaluations[name] for name in self._quality_evaluators if name in evaluations]
-        ran = [entry for entry in entries if str(entry.get("status")).upper() not in DID_NOT_RUN]
-        scores = [score for entry in ran if (score := checks.score(entry.get("value"))) is not None]
-        return float(min(scores)) if scores else None
 
 
 def _closed(make: Callable[[], Result]) -> Result:
@@ -327,52 +243,11 @@ def _severity_and_type(finding: Finding) -> tuple[int, int]:
     return SEVERITIES.index(finding.severity), FAILURE_TYPES.index(finding.type)
 
 
-def _canonical(span: Span) -> bytes:
-    """The span's bytes whatever the order of its keys; as they came if it holds what JSON has no form for."""
-    try:
-        return msgspec.json.encode(span.item, order="deterministic")
-    except (ValueError, TypeError, RecursionError):
-        return span.raw
-
-
 def _never(_: Any) -> None:
     """The check of free text: nothing is kept."""
-
-
-def _error_type(span: Span, walk: Walk) -> str | None:
-    return walk.shown(span_errors.error_type(span), checks.error_type, MAX_LABEL_BYTES)
-
-
-def _evaluator_names(span: Span, walk: Walk) -> dict[str, str]:
-    """Each evaluator of the span as it is shown: the names that the walk gives them in the attributes."""
-    names: dict[str, str] = {}
-    met: Counter[str] = Counter()
-    for name in sorted(span.evaluations):
-        names[name] = name if checks.evaluator(name) else walk.evaluator_name(name)
-        met[names[name]] += 1
-        if met[names[name]] > 1:
-            names[name] += f" #{met[names[name]]}"
-    return names
-
-
-def _evaluation_value(evaluator: str | None, value: Any, walk: Walk) -> float | bool | str | None:
-    if value is None or isinstance(value, bool):
-        return value
-    kept = checks.evaluation_value(evaluator)(value)
-    return float(kept) if checks.is_number(kept) else walk.shown(value, lambda _: kept, MAX_LABEL_BYTES)
 
 
 def _attributes(walk: Walk, span: Span) -> dict[str, Any]:
     """The attributes, sanitised. Start and duration are judged in ns: their unit is known only together."""
     times = (("start_ns", checks.start(span.start_ns)), ("duration", checks.duration(span.duration_ns)))
     return walk.attributes(span.attributes, withhold=[name for name, time in times if time is None])
-
-
-def _started_at(span: Span) -> str | None:
-    start = checks.start(span.start_ns)
-    return None if start is None else timestamp(EPOCH + timedelta(microseconds=start // NS_PER_US))
-
-
-def _duration_ms(span: Span) -> float | None:
-    length = checks.duration(span.duration_ns)
-    return None if length is None else length / NS_PER_MS

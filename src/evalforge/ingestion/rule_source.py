@@ -124,4 +124,6 @@ def _document(name: str, text: str) -> dict[str, Any]:
         found = _TOML_LINE.search(str(error))
         at_end = text.rstrip().count("\n") + 1 if "end of document" in str(error) else None
         reason = _TOML_LINE.sub("", str(error)).strip()
+        if reason.startswith(("Invalid value", "Unescaped")):
+            reason += "; texts stand in quotes, patterns best in single ones: pattern = '\\d+'"
         raise RulesError(name, int(found.group(1)) if found else at_end, f"this is not TOML: {reason}") from None

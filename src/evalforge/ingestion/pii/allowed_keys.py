@@ -32,6 +32,9 @@ ANY_TEXT = words(
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:/-]{1,128}\Z")
 LARGEST_NUMBER = 2**63
+RUN = re.compile(r"[A-Za-z0-9+/]{20,}")
+WORDS = re.compile(r"(?:[A-Z]*[a-z]{2,}|[A-Z]+(?![a-z])|\d+|[+/])+\Z")
+"""Words and numbers without spaces, and paths of them."""
 
 
 def why_not(found: KeyFate, key: str) -> str:
@@ -64,5 +67,14 @@ def as_identifier(value: Any) -> Any:
     return value if is_number(value) and abs(value) < LARGEST_NUMBER else None
 
 
+def looks_random(value: Any) -> bool:
+    """Whether a text has letters of both cases and digits in a row of twenty or more that is no row of words."""
+    return type(value) is str and any(
+        any(map(str.islower, run)) and any(map(str.isupper, run)) and any(map(str.isdigit, run))
+        for run in RUN.findall(value)
+        if not WORDS.match(run)
+    )
+
+
 def _is_secret(value: str) -> bool:
-    return SECRET.search(value) is not None or CLOUD_KEY.search(value) is not None
+    return SECRET.search(value) is not None or CLOUD_KEY.search(value) is not None or looks_random(value)

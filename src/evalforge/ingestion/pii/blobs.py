@@ -26,7 +26,7 @@ URL_SAFE = str.maketrans("-_", "+/")
 
 def find_blobs(text: str) -> list[Hit]:
     """Every run of the text that is an encoding of something, with itself as canonical value."""
-    if len(text) < SHORTEST_RUN:
+    if max(map(len, text.split()), default=0) < SHORTEST_RUN:
         return []
     spans = [found.span() for found in RUN.finditer(text) if _is_blob(found[0])]
     if "data:" in text or "DATA:" in text:

@@ -46,7 +46,7 @@ def joined(items: Sequence[Any], find: Find) -> Sequence[Any]:
         if len(pieces) >= FEWEST_PIECES and _crosses([piece for _, piece in pieces], find, bare=not place):
             first, *rest = [number for number, _ in pieces]
             changed = list(changed)
-            changed[first] = _with(changed[first], place, "".join(piece for _, piece in pieces))
+            changed[first] = _with(changed[first], place, _together([piece for _, piece in pieces], find))
             for number in rest:
                 changed[number] = _with(changed[number], place, "")
     return changed
@@ -92,6 +92,30 @@ def _crosses(pieces: Sequence[str], find: Find, *, bare: bool) -> bool:
         not _is_covered(hit, alone) and not any(hit.start <= start and end <= hit.end for start, end in values)
         for hit in together
     )
+
+
+def _together(pieces: Sequence[str], find: Find) -> str:
+    """The pieces as one text, with a space beside each of which a find would be lost in a longer word.
+
+    A name that is a piece of its own has letters on both sides once they are one.
+    """
+    text = "".join(pieces)
+    kept = find(text)
+    starts = list(accumulate(map(len, pieces), initial=0))
+    apart = {
+        edge
+        for start, end, piece in zip(starts, starts[1:], pieces, strict=False)
+        for hit in find(piece)
+        if hit.type != WITHHELD and not _is_covered(Hit(start + hit.start, start + hit.end, "", ""), _spans(kept))
+        for edge in (start, end)
+        if 0 < edge < len(text) and not any(one.start < edge < one.end for one in kept)
+    }
+    edges = [0, *sorted(apart), len(text)]
+    return " ".join(text[start:end] for start, end in pairwise(edges))
+
+
+def _spans(hits: Sequence[Hit]) -> list[tuple[int, int]]:
+    return [(hit.start, hit.end) for hit in hits]
 
 
 def _whole_values(pieces: Sequence[str], alone: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from evalforge.ingestion.pii.policy import Fate, KeyFate, fate_of
 from evalforge.ingestion.pii.words import words
 
 SECRET, PERSON, EMAIL, PHONE, ADDRESS, USERNAME = "SECRET", "PERSON", "EMAIL", "PHONE", "ADDRESS", "USERNAME"
-USER_ID, BIRTH, NUMBER = "USER_ID", "BIRTH", "ID_NUMBER"
+USER_ID, BIRTH, NUMBER, SSN, SESSION_ID = "USER_ID", "BIRTH", "ID_NUMBER", "US_SSN", "SESSION_ID"
 
 TYPE_OF_DROPPED = {
     **dict.fromkeys(words("user_email usr_email email e_mail"), EMAIL),
@@ -22,7 +22,8 @@ TYPE_OF_DROPPED = {
     **dict.fromkeys(words("username usr_login dd_appsec_usr_login user_handle"), USERNAME),
     **dict.fromkeys(words("phone mobile"), PHONE),
     **dict.fromkeys(words("address street"), ADDRESS),
-    **dict.fromkeys(words("ssn tax_id passport iban card pan card*"), NUMBER),
+    "ssn": SSN,
+    **dict.fromkeys(words("tax_id passport iban card pan card*"), NUMBER),
     **dict.fromkeys(words("dob birth birth*"), BIRTH),
     **dict.fromkeys(
         words(
@@ -82,6 +83,8 @@ FAMILIES = (
     ),
 )
 """The first family that a normal form belongs to names it."""
+STAND_IN = "é"
+"""What a mark in a key is read as: part of a word that no list has, as what it stands for was read."""
 COUNTED = frozenset({"pass"})
 """Under these a number is a count."""
 READ_IDS = re.compile(
@@ -94,7 +97,7 @@ READ_IDS = re.compile(
 def redacting_fate_of(parent: str, key: str) -> KeyFate:
     """As `fate_of`; and Fate.REPLACE, by the entity type as its name, for keys that name a secret or a person."""
     if "[" in key:
-        key = MARK.sub("", key)  # which is no word of the key's own
+        key = MARK.sub(STAND_IN, key)
     found = fate_of(parent, key)
     if not found.parent:
         found = found._replace(parent=policy.as_parent(parent, key[-policy.LONGEST_KEY :], PEOPLE))

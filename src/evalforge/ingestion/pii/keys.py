@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from evalforge.ingestion.pii import policy
 from evalforge.ingestion.pii.allowed_keys import why_not
-from evalforge.ingestion.pii.key_types import PERSON, SECRET, USERNAME, redacting_fate_of, type_of
+from evalforge.ingestion.pii.key_types import PERSON, SECRET, STAND_IN, USERNAME, redacting_fate_of, type_of
 from evalforge.ingestion.pii.placeholders import BUILT_IN_TYPES, MARK
 from evalforge.ingestion.pii.policy import LONGEST_KEY, PARENTS, Fate, KeyFate
 from evalforge.ingestion.pii.tags import TagReader
@@ -78,7 +78,7 @@ class Keys:
         found = redacting_fate_of(parent, key)
         if not self.allowed:
             return found
-        own = (MARK.sub("", key) if "[" in key else key)[-LONGEST_KEY:]
+        own = (MARK.sub(STAND_IN, key) if "[" in key else key)[-LONGEST_KEY:]
         below = found.parent or policy.as_parent(parent, own, self._parents)
         name = next((ending for ending in policy.endings(parent, own) if ending in self.allowed), "")
         if name and not why_not(found, own):

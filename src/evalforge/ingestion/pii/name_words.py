@@ -8,23 +8,34 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from evalforge.ingestion.pii.key_types import BIRTH, EMAIL, NUMBER, PERSON, PHONE, USER_ID, USERNAME
+from evalforge.ingestion.pii.key_types import (
+    BIRTH,
+    EMAIL,
+    NUMBER,
+    PERSON,
+    PHONE,
+    SESSION_ID,
+    SSN,
+    USER_ID,
+    USERNAME,
+)
 from evalforge.ingestion.pii.spelling import WORD, word_form, words_in
-from evalforge.ingestion.pii.text.canonical import canonical
+from evalforge.ingestion.pii.text.canonical import LAST_DIGITS, canonical
 from evalforge.ingestion.pii.text.hits import Hit
-from evalforge.ingestion.pii.words import COMMON_NAMES, NO_NAMES, SHORT_WORDS
+from evalforge.ingestion.pii.words import COMMON_NAMES, NO_IDS, NO_NAMES, SHORT_WORDS
 
 if TYPE_CHECKING:
     from evalforge.ingestion.pii.text.view import View
 
 DIGITS = 0
 """The size of a name that is compared by its digits."""
-FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 7, 20, 9
+FEWEST_DIGITS, MOST_DIGITS = 7, 20
 """A number with fewer digits is nobody's; of a longer one the last are compared, as the code of a country may lack."""
 LONGEST_NAME = 200
 MOST_WORDS = 16
 SHORTEST_WORD = 3
 RULE = "known name"
+SHORTEST_SESSION = 6
 SHORTEST_VALUE = 5
 """Characters of anything but a name, which is more likely to be a word or a number of the text's own."""
 
@@ -55,11 +66,16 @@ def names_of(kind: str, value: str) -> Iterator[tuple[str, Name]]:
     if len(value) > LONGEST_NAME:
         return
     value = _folded(value).text
+    if _says_nothing(kind, value):
+        return
     digits = "".join(filter(str.isdecimal, value))
-    if kind == PERSON or (kind in (USERNAME, USER_ID) and not digits and not _is_one_word(kind, value)):
+    if kind == USER_ID and value.isalpha():
+        if len(value) >= SHORTEST_VALUE and not UNSPACED.search(value):
+            yield kind, Name(1, word_form(value))
+    elif kind == PERSON or (kind in (USERNAME, USER_ID) and not digits):
         yield from ((PERSON, name) for name in _words_of(value))
     elif (
-        kind in (PHONE, NUMBER, BIRTH)
+        kind in (PHONE, NUMBER, BIRTH, SSN)
         and FEWEST_DIGITS <= len(digits) <= MOST_DIGITS
         and not any(map(str.isalpha, value))
     ):
@@ -103,7 +119,7 @@ def _found(text: str, known: Known) -> list[Hit]:
 
 def canonical_of(kind: str, value: str) -> str:
     """One form for all spellings of a name that are found as one."""
-    if kind in (PHONE, EMAIL):
+    if kind in (PHONE, EMAIL, SSN):
         return canonical(kind, value)
     if kind in (NUMBER, BIRTH) and not any(map(str.isalpha, value)):
         return "".join(filter(str.isdecimal, value))
@@ -124,9 +140,11 @@ def _is_short_name(word: str) -> bool:
     return len(word) == 2 and word[0].isupper() and word_form(word) not in SHORT_WORDS
 
 
-def _is_one_word(kind: str, value: str) -> bool:
-    """Whether an id is a word, as likely as not one of the language: `guest`, `alice`."""
-    return kind == USER_ID and value.isalpha()
+def _says_nothing(kind: str, value: str) -> bool:
+    """Whether an id is a word that texts are full of, or a session's that is too short to be told from one."""
+    if kind == SESSION_ID:
+        return len(value) < SHORTEST_SESSION or not any(map(str.isdecimal, value))
+    return kind in (USERNAME, USER_ID) and value.lower() in NO_IDS
 
 
 def _numbers(text: str, known: Known) -> Iterator[Hit]:

@@ -6,11 +6,12 @@ that a name that only the root tells is found in what failed below it, whenever 
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from evalforge.ingestion.pii.hashing import id_text
-from evalforge.ingestion.pii.key_types import PERSON
+from evalforge.ingestion.pii.hashing import PSEUDONYM, id_text
+from evalforge.ingestion.pii.key_types import PERSON, SECRET, SESSION_ID
 from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
 from evalforge.ingestion.pii.name_words import (
     LONGEST_NAME,
@@ -22,16 +23,18 @@ from evalforge.ingestion.pii.name_words import (
     names_of,
 )
 from evalforge.ingestion.pii.placeholders import Placeholders
-from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_NAMES
+from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_NAMES, MOST_NAMES, SESSION_KEYS
 from evalforge.ingestion.pii.shapes import labelled
-from evalforge.ingestion.pii.spelling import whole_words
+from evalforge.ingestion.pii.spelling import WORD, whole_words
 from evalforge.ingestion.pii.structures import OPENINGS
-from evalforge.ingestion.pii.text.hits import Hit
-from evalforge.ingestion.pii.words import NO_NAMES
+from evalforge.ingestion.pii.text.hits import Hit, Unscannable
+from evalforge.ingestion.pii.words import NO_NAMES, SIGN_IN
 
 HIDING = re.compile(r"[\\%&\x00-\x08\x1b]")
 MOST_VALUES = 64
 """Items of one list of names that are read."""
+SESSION_RULES = frozenset(f"key {name}" for name in SESSION_KEYS)
+"""What says that a key names a session, whose id is looked for in texts though it is none of a person."""
 
 Parse = Callable[[str], Any]
 """Gives the JSON that a text holds, or None."""
@@ -44,8 +47,9 @@ class Names:
         self.keys = keys
         self._types: dict[Name, str] = {}
         self._values: dict[str, Hit] = {}
+        self._by_word: dict[str, list[tuple[int, str]]] = {}
         self._probes: tuple[str, ...] = ()
-        self._spaced = False
+        self._spaced = self._too_many = False
         self.sizes: frozenset[int] = frozenset()
 
     def learn(self, value: Any, parse: Parse) -> None:
@@ -55,28 +59,45 @@ class Names:
             return
         for kind, text in told:
             self._add(kind, text.strip())
-        kept = sorted(self._types)[:MAX_NAMES]
-        self._types = {name: self._types[name] for name in kept}
-        self.sizes = frozenset(name.size for name in kept)
-        self._spaced = bool(kept) and min(self.sizes) > 0
-        self._probes = tuple({max(name.text.split(), key=len) for name in kept if name.size > 0})
+        self._too_many = max(len(self._types), len(self._values)) > MOST_NAMES
+        self.sizes = frozenset(name.size for name in self._types)
+        self._spaced = 0 < len(self._types) <= MAX_NAMES and min(self.sizes) > 0
+        probes = {max(name.text.split(), key=len) for name in self._types if name.size > 0}
+        self._probes = tuple(probes) if len(probes) <= MAX_NAMES else ("",)
+        if len(self._values) > MAX_NAMES:
+            self._by_word = defaultdict(list)
+            for value in self._values:
+                if word := WORD.search(value):
+                    self._by_word[word[0]].append((word.start(), value))
 
     def type_of(self, name: Name) -> str | None:
         """As of Known."""
         return self._types.get(name)
 
     def find(self, text: str) -> list[Hit]:
-        """Where the text has one of them."""
+        """Where the text has one of them. Raises Unscannable if there are too many."""
         if not self._types and not self._values:
             return []
+        if self._too_many:
+            raise Unscannable(f"a span tells more than {MOST_NAMES} names")
         lowered = _lower(text)
         hits: list[Hit] = []
-        for value, what in self._values.items():
+        for value in self._values_in(lowered) if self._by_word else self._values:
             if value in lowered:
+                what = self._values[value]
                 hits += [Hit(*place, what.type, what.canonical, RULE) for place in whole_words(lowered, value)]
         if self._types and (self._may_be_in(lowered) or self._hides(text)):
             hits += find_names(text, self)
         return hits
+
+    def _values_in(self, lowered: str) -> set[str]:
+        """The values whose first word is in the text, where there are too many to look for each."""
+        return {
+            value
+            for word in WORD.finditer(lowered)
+            for offset, value in self._by_word.get(word[0], ())
+            if lowered.startswith(value, max(0, word.start() - offset))
+        }
 
     def _hides(self, text: str) -> bool:
         """Whether a name may be in the text without standing there as it is compared."""
@@ -84,18 +105,22 @@ class Names:
 
     def keyed(self, placeholders: Placeholders) -> tuple[str, ...]:
         """The names as other spans of the trace may know them: type, size and hash of each."""
-        return united_names(f"{kind}/{name.size}/{placeholders.hash_of(*name)}" for name, kind in self._types.items())
+        kept = sorted(self._types)[:MAX_NAMES]
+        return united_names(f"{self._types[name]}/{name.size}/{placeholders.hash_of(*name)}" for name in kept)
 
     def _may_be_in(self, lowered: str) -> bool:
         return any(map(lowered.__contains__, self._probes))
 
     def _add(self, kind: str, value: str) -> None:
-        if _lower(value) in NO_NAMES:
+        small = _lower(value)
+        if small in NO_NAMES or (kind == SECRET and small in SIGN_IN) or PSEUDONYM.match(value):
             return
         for named, name in names_of(kind, value):
             self._types[name] = min(named, self._types.get(name, named))
-        if kind != PERSON and SHORTEST_VALUE <= len(value) <= LONGEST_NAME and not value.isalpha():
-            self._values.setdefault(_lower(value), Hit(0, 0, kind, canonical_of(kind, value)))
+        if kind in (PERSON, SESSION_ID) or value.isalpha():
+            return
+        if SHORTEST_VALUE <= len(value) <= LONGEST_NAME:
+            self._values.setdefault(small, Hit(0, 0, kind, canonical_of(kind, value)))
 
 
 class KeyedNames:
@@ -144,9 +169,11 @@ def told_in(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
             if label := labelled(value):
                 yield from _values(keys.told_by(parent, value[label[0]]).kind, value[label[1]])
             for key, child in value.items():
-                kind, _, below = keys.told_by(parent, key)
+                kind, rule, below = keys.told_by(parent, key)
                 if kind:
                     yield from _values(kind, child)
+                elif rule in SESSION_RULES:
+                    yield from _values(SESSION_ID, child)
                 if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
                     left.append((child, below, depth + 1))
         elif type(value) is list:
@@ -162,7 +189,8 @@ def told_in(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
 def _told_by_text(tag: str, keys: Keys) -> Iterator[tuple[str, str]]:
     key, _, value = tag.partition(":")
     if len(key) <= LONGEST_NAME:
-        yield from _values(keys.told_by("", key).kind, value)
+        kind, rule, _ = keys.told_by("", key)
+        yield from _values(SESSION_ID if rule in SESSION_RULES else kind, value)
 
 
 def _values(kind: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,9 @@ WITHOUT_NER = (
 )
 """The first holds without the model for names, the second with it."""
 ALWAYS = (
-    "what only the root tells, until a run has read the context of the trace",
+    "of more than 100 names that the spans of a trace tell, those beyond in the texts of spans that do not tell them",
+    "what only the root tells, until a run has read the context of the trace; and ids that are common words or short, "
+    "or of a session without a digit, where a text names them",
     "postal addresses in running text, but for those of a few countries that have a number and a postcode or a word "
     "for a street",
     "who somebody is by description: an employer, a town, a job, an age, a date that no word calls a birthday",

@@ -16,6 +16,7 @@ from evalforge.ingestion.pii.key_types import SECRET, normal_form
 from evalforge.ingestion.pii.keys import Keys
 from evalforge.ingestion.pii.policy import Fate
 from evalforge.ingestion.pii.text.hits import Hit
+from evalforge.ingestion.pii.words import SIGN_IN
 from evalforge.ingestion.pii.written import REFERENCE, names_nobody, written_value
 
 Scan = Callable[[str, str], Sequence[Hit]]
@@ -28,8 +29,8 @@ FORM = re.compile(
 PAIR = re.compile(r"([^=&;?#]{1,200})=([^&;#]*)")
 
 SEPARATOR = re.compile(r"[=:]|(?<=[\"']),")
-KEY_BEFORE = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z_][A-Za-z0-9_.-]{1,63})(\\{0,8}[\"'])?[ \t]{0,2}\Z")
-KEY_ROOM = 80
+KEY_BACKWARDS = re.compile(r"[ \t]{0,2}(?:[\"']\\{0,8})?([A-Za-z0-9_.-]{1,63}[A-Za-z_])(?![A-Za-z0-9_.-])")
+"""A key, read from the separator towards the beginning: what stands before a separator is mostly none."""
 LABEL_BEFORE = re.compile(
     r"(?:name|key|header)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']([^\"'\\]{1,64})\\{0,8}[\"']\s{0,3},\s{0,3}\\{0,8}[\"']?\Z",
     re.IGNORECASE,
@@ -43,6 +44,8 @@ KEPT = re.compile(
     r"([A-Za-z0-9._:/-]{1,128})(?=[\s\"'\\,;&<>)}\]|]|\Z)"
 )
 """A key and a value that may be an identifier, each whole; also where quotes are escaped."""
+
+QUOTES = "\"'"
 
 
 def find_pairs(text: str, scan: Scan, keys: Keys) -> list[Hit]:
@@ -90,7 +93,7 @@ def _in_query(text: str, start: int, end: int, scan: Scan, keys: Keys, read: set
         decoded = unquote_plus(value) if "%" in value or "+" in value else value
         kind, rule, _ = keys.told_by("", unquote_plus(pair[1]))
         if kind and value and not REFERENCE.match(value):
-            if kind == SECRET or not names_nobody(value, kind, keys):
+            if value.strip(QUOTES).lower() not in SIGN_IN if kind == SECRET else not names_nobody(value, kind, keys):
                 yield Hit(*place, kind, decoded.strip().casefold(), rule)
         elif decoded != value:
             inside = [*scan(decoded, normal_form(pair[1])), *_in_prose(decoded, (), keys)]
@@ -100,14 +103,17 @@ def _in_query(text: str, start: int, end: int, scan: Scan, keys: Keys, read: set
 
 
 def _in_prose(text: str, read: Collection[int], keys: Keys) -> Iterator[Hit]:
+    backwards, size = "", len(text)
     for separator in SEPARATOR.finditer(text):
         position = separator.start()
-        key = KEY_BEFORE.search(text, max(0, position - KEY_ROOM), position)
+        backwards = backwards or text[::-1]
+        key = KEY_BACKWARDS.match(backwards, size - position)
         if key is None or position in read:
             continue
-        name, comma = key[1], text[position] == ","
+        name, comma = key[1][::-1], text[position] == ","
         if name.lower() in VALUES and not comma:
-            label = LABEL_BEFORE.search(text, max(0, key.start() - LABEL_ROOM), key.start())
+            start = size - key.end()
+            label = LABEL_BEFORE.search(text, max(0, start - LABEL_ROOM), start)
             name = label[1] if label else name
         kind, rule, _ = keys.told_by("", name)
         if comma and kind != SECRET:

@@ -32,7 +32,7 @@ redacting again changes nothing."""
 BUILT_IN_TYPES = words(
     """
     ADDRESS API_KEY BIRTH BLOB CREDIT_CARD CRYPTO DATE_OF_BIRTH EMAIL IBAN ID_NUMBER IP JWT MAC NATIONAL_ID PEM PERSON
-    PHONE SECRET US_SSN USERNAME USER_ID WITHHELD
+    PHONE SECRET SESSION_ID US_SSN USERNAME USER_ID WITHHELD
     """
 )
 """The types of the recognizers, and those that keys and the shape of a text tell."""
@@ -42,7 +42,7 @@ class Placeholders:
     """Makes the placeholders of one trace. `key` is the trace's own."""
 
     def __init__(self, key: bytes) -> None:
-        self._keyed = hmac.new(key, digestmod="sha256")
+        self._key = key
         self._known: dict[tuple[str, str], str] = {}
         self._hashes: dict[tuple[int, str], str] = {}
 
@@ -72,9 +72,7 @@ class Placeholders:
         return known
 
     def _keyed_hash(self, what: bytes, text: str) -> str:
-        keyed = self._keyed.copy()
-        keyed.update(what + b"\0" + text.encode("utf-8", "surrogatepass"))
-        return keyed.hexdigest()
+        return hmac.digest(self._key, what + b"\0" + text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def _remember(known: dict[Any, str], what: Any, digits: str) -> None:

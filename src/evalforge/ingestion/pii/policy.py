@@ -35,7 +35,9 @@ MAX_USERS = 16
 """Different users that one span may name; the ids of further ones are withheld. Every user of a capture is kept in an
 index beside it, for erasure, and both have to fit into one document."""
 MAX_NAMES = 100
-"""Names that a span may tell, each word of a person's name counted for itself; and that a capture may know of."""
+"""Names of a trace that a capture may know of, each word of a person's name counted for itself."""
+MOST_NAMES = 2_000
+"""Names that are looked for in the texts of the span that tells them; where it tells more, its texts are withheld."""
 MAX_ATTRIBUTE_BYTES = 16_000
 """Encoded bytes of a span's attributes after which the rest is cut; it also bounds the number of nodes."""
 MAX_SPAN_BYTES = 24_576

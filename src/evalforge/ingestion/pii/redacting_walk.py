@@ -4,15 +4,16 @@ Keys keep their fates. Text is redacted with the key over it for context; JSON i
 """
 
 import re
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from evalforge.ingestion.pii import policy
+from evalforge.ingestion.pii.allowed_keys import IDENTIFIER, looks_random
 from evalforge.ingestion.pii.caps import cut, encoded_bytes, fit
 from evalforge.ingestion.pii.checks import Check, is_number
 from evalforge.ingestion.pii.deltas import joined
-from evalforge.ingestion.pii.hashing import Pseudonyms
+from evalforge.ingestion.pii.hashing import PSEUDONYM, Pseudonyms
 from evalforge.ingestion.pii.key_types import COUNTED, READ_IDS, SECRET, normal_form
 from evalforge.ingestion.pii.keys import PLAIN_WORD, rule_of
 from evalforge.ingestion.pii.pairs import as_kept
@@ -32,7 +33,10 @@ from evalforge.ingestion.pii.walk import (
     Place,
     Walk,
 )
+from evalforge.ingestion.pii.words import SIGN_IN
 
+RANDOM = KeyFate(Fate.REPLACE, SECRET, "")
+"""Of what looks made at random under a key that is allowed: no id that people give has that form."""
 SMALL_NUMBER = 1_000_000
 """Below it no integer is anyone's number."""
 LARGEST_NUMBER = 2**63
@@ -42,7 +46,6 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 ACTS = {WITHHELD: "it cannot be scanned", TRUNCATED: "over a cap", DROPPED: "its key", HASHED: "its key"}
 """What may happen to a text beside the replacing of entities, and why."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-PSEUDONYM = re.compile(r"[us]1_[0-9a-f]{40}\Z")
 
 
 class RedactingWalk(Walk):
@@ -112,6 +115,8 @@ class RedactingWalk(Walk):
         return out
 
     def _free(self, value: Any, node: Node, path: Path) -> Any:
+        if node.each and looks_random(value) and node.check == self._identifier and IDENTIFIER.match(value):
+            return self._whole(value, RANDOM, path)
         if type(value) is str:
             return self._text(value, path, _key_over(path), node)
         if (node.check is None or node.each) and is_number(value):
@@ -127,6 +132,8 @@ class RedactingWalk(Walk):
             return f"{self._key(key, path)}:{self._whole(value, fate, path)}"
         if fate.fate is Fate.KEEP and self._identifier(value) is not None:
             return self._charged(f"{self._key(key, path)}:{value}", path)
+        if fate.fate is Fate.KEEP and looks_random(value) and IDENTIFIER.match(value):
+            return f"{self._key(key, path)}:{self._whole(value, RANDOM, path)}"
         if self._json(value) is not None:
             return f"{name or self._key(key, path)}:{self._text(value, path, normal_form(key))}"
         # Read as one: an address or a URL has colons too.
@@ -165,6 +172,8 @@ class RedactingWalk(Walk):
         if value is None or value is True or value is False or value == "":
             self._left -= 5
             return value
+        if name == SECRET and type(value) is str and value.lower() in SIGN_IN:
+            return self._charged(value, path)
         return self._whole(value if type(value) is str else str(value), KeyFate(fate, name, ""), path)
 
     def _unknown_name(self, key: str, path: Path, out: Container[str]) -> str:
@@ -195,11 +204,16 @@ class RedactingWalk(Walk):
 
     def _whole(self, value: str, fate: KeyFate, path: Path) -> str:
         """The placeholder for all of a value that its key says to replace."""
-        if any(mark[0] == value for mark in self._redactor.keys.marks_in(value)):
+        if self._is_marks(value):
             return self._charged(value, path)
         mark = self._redactor.whole(value, fate.name)
         self._account(Redacted(mark, (Act(fate.name, rule_of(fate)),)), path)
         return self._charged(mark, path)
+
+    def _is_marks(self, value: str) -> bool:
+        """Whether marks are all that the value says: what is replaced by one for each word is left as it is."""
+        marks = self._redactor.keys.marks_in(value)
+        return bool(marks) and not any(map(str.isalnum, _without(value, marks)))
 
     def _number(self, value: int | float, path: Path, key: str) -> Any:
         """A number, or the placeholder for one that is somebody's."""
@@ -212,8 +226,11 @@ class RedactingWalk(Walk):
         if of_a_thing and not self._redactor.is_known(str(int(value))):
             return value
         found = self._redacted(str(int(value)), key)
+        if not found.acts:
+            return value
+        self._left += NUMBER_BYTES
         self._account(found, path)
-        return found.text if found.acts else value
+        return self._charged(found.text, path)
 
     def _text(self, text: str, path: Path, key: str, node: Node = FREE) -> str:
         parsed = self._json(text)
@@ -308,3 +325,10 @@ def _key_over(path: Path) -> str:
         if type(name) is str:
             return normal_form(name)
     return ""
+
+
+def _without(text: str, marks: Iterable[re.Match[str]]) -> str:
+    """The text without these marks."""
+    for mark in marks:
+        text = text.replace(mark[0], "")
+    return text

@@ -4,6 +4,7 @@ What the scanner finds is joined with what the text's own structure tells (`pair
 the trace (`names`); overlapping finds become one. A text that could not be scanned is withheld whole.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -23,6 +24,10 @@ from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable, joi
 WITHHELD, TRUNCATED = "WITHHELD", "TRUNCATED"
 REMEMBERED = ((64, 8192), (4_096, 256))
 """Characters up to which what is in a text is remembered, and of how many texts: a few megabytes at most."""
+
+ROUNDS = 4
+GLUE = re.compile(r"[.-]*[\w&;?=#%/+]")
+SPACE = re.compile(r"\s")
 
 
 class Act(NamedTuple):
@@ -86,7 +91,10 @@ class Redactor:
 
     def is_known(self, value: str) -> bool:
         """Whether the value has a name in it that is known of the trace."""
-        return bool(self._names.find(value))
+        try:
+            return bool(self._names.find(value))
+        except Unscannable:
+            return True
 
     def redact(self, text: str, key: str = "") -> Redacted:
         """The text, redacted and cut to MAX_TEXT characters; withheld if it cannot be scanned. Never raises.
@@ -96,7 +104,10 @@ class Redactor:
         window = text[: MAX_TEXT + SCANNED_BEYOND]
         try:
             hits = self._found(window, key)
-            return self._replaced(text, window, hits) if hits or len(text) > MAX_TEXT else Redacted(text)
+            if not hits and len(text) <= MAX_TEXT:
+                return Redacted(text)
+            redacted = self._replaced(text, window, hits)
+            return self._settled(redacted, key) if _may_show_more(window, hits) else redacted
         except Exception:  # noqa: BLE001 - fails closed: no kind of failure may let raw text through
             return Redacted(withheld_mark(len(text)), (Act(WITHHELD),))
 
@@ -113,8 +124,18 @@ class Redactor:
         except Exception:  # noqa: BLE001 - fails closed
             return [Hit(0, len(text), WITHHELD, "")]
 
+    def _settled(self, redacted: Redacted, key: str) -> Redacted:
+        """The text redacted until nothing is found in it. Raises Unscannable if that takes too long."""
+        for _ in range(ROUNDS):
+            hits = self._found(redacted.text, key)
+            if not hits:
+                return redacted
+            more = self._replaced(redacted.text, redacted.text, hits)
+            redacted = Redacted(more.text, (*redacted.acts, *more.acts))
+        raise Unscannable("a text shows something new each time that something is taken from it")
+
     def _found(self, text: str, key: str) -> list[Hit]:
-        hits = [*self._reader.found(text, key), *self._names.find(text)]
+        hits = [*self._names.find(text), *self._reader.found(text, key)]
         if "[" in text:
             hits = self._outside_marks(text, hits)
         return joined(hits) if hits else hits
@@ -136,7 +157,7 @@ class Redactor:
     def _whole_hit(self, text: str) -> Hit | None:
         """What the scanner calls this value, if it is one thing to it."""
         try:
-            hits = self._reader.scanned(text)
+            hits = [*self._names.find(text), *self._reader.scanned(text)]
         except Exception:  # noqa: BLE001 - the value is replaced as one anyhow
             return None
         stripped = text.strip()
@@ -158,6 +179,12 @@ class Redactor:
         if len(text) > end or len(redacted) > MAX_TEXT:
             return Redacted(cut(redacted, MAX_TEXT, len(text) - end), (*acts, Act(TRUNCATED)))
         return Redacted(redacted, tuple(acts))
+
+
+def _may_show_more(text: str, hits: Iterable[Hit]) -> bool:
+    """Whether placeholders may show a key or a query that was none: one that something stood right before, or in."""
+    pairs = "=" in text
+    return any(GLUE.match(text, hit.end) or (pairs and SPACE.search(text, hit.start, hit.end)) for hit in hits)
 
 
 def _less(text: str, hit: Hit, marks: Sequence[tuple[int, int]]) -> Iterable[Hit]:

@@ -30,6 +30,8 @@ PIECE_BYTES = 16 * 1024 * 1024
 SMALLEST_NUMBER_SCANNED = 10**6
 """Shorter numbers identify nobody (facts: pii.md §5)."""
 OWN_HASH = re.compile(r"\b(?:[a-z]1_[0-9a-f]{40}|n1_[0-9a-f]{20})\b")
+SHORT_HASHES = {"content_hash": re.compile(r"h1_[0-9a-f]{16}\Z"), "hash_key_id": re.compile(r"h1_[0-9a-f]{12}\Z")}
+"""Keyed hashes that are cut, by the fields that hold them. Of some all digits are decimal, as those of a card are."""
 URL_TIMES = re.compile(r"&(?:start|end)=\d{13}(?=&)")
 """Milliseconds in a link to Datadog, of which one in ten has the check digit of a card."""
 NOTHING = "[]"
@@ -199,8 +201,10 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 
 def _text_of(leaf: Any, key: str) -> str | None:
-    """What of a leaf is to be scanned: nothing of ids where ids belong, times, short numbers, booleans and nulls."""
+    """What of a leaf is to be scanned: no ids and hashes where they belong, times, short numbers, booleans, nulls."""
     if isinstance(leaf, str):
+        if key in SHORT_HASHES and SHORT_HASHES[key].match(leaf):
+            return None
         return None if MOMENT.match(leaf) or (key in ID_KEYS and PLAIN_ID.match(leaf)) else leaf
     if isinstance(leaf, bool) or not isinstance(leaf, int | float) or key in NUMBERS_KEPT:
         return None

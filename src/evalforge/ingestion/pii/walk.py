@@ -4,11 +4,13 @@ The output depends on the values alone: keys are visited in the order of the all
 readings of one span whose keys come in another order give the same bytes. The input is never changed.
 """
 
+import re
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from evalforge.ingestion.pii import checks, policy
-from evalforge.ingestion.pii.hashing import Pseudonyms, id_text
+from evalforge.ingestion.pii.caps import cut_mark, mark_last
+from evalforge.ingestion.pii.hashing import PSEUDONYM, Pseudonyms, id_text
 from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, KeyFate, fate_of
 from evalforge.ingestion.pii.schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, Node
@@ -32,6 +34,7 @@ REMOVED: Final = object()
 MARK_BYTES = 24
 """What `[WITHHELD chars=N]` costs of a span's bytes."""
 NAMED_MARK_BYTES = MARK_BYTES + 4
+WITHHELD_MARK = re.compile(r"\[WITHHELD chars=\d{1,7}\]\Z")
 NUMBER_BYTES = 26
 WITHHELD, DROPPED, HASHED, TRUNCATED = "WITHHELD", "DROPPED", "HASHED", "TRUNCATED"
 SOURCES = {"tags": 0, "metadata": 1}
@@ -120,6 +123,8 @@ class Walk:
             if named is not None:
                 return named
         keys = sorted(value) if depth and len(value) <= MAX_KEYS else known_first(value, fields)
+        if None in value.values():
+            keys = mark_last(keys, value)
         out: dict[str, Any] = {}
         left, withheld, at_once = self._left - 2, 0, self._withholds_at_once
         kept_keys = keys[:MAX_KEYS]
@@ -235,7 +240,7 @@ class Walk:
 
     def _evaluations(self, value: Mapping[str, Any], path: Path, depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}
-        keys = sorted(value)
+        keys = mark_last(sorted(value), value)
         self._left -= 2
         for position, key in enumerate(keys):
             if self._left <= 0 or position == MAX_KEYS:
@@ -287,8 +292,10 @@ class Walk:
     def _identity(self, value: str, path: Path) -> str:
         if value in ("", "undefined"):
             return value
+        self._left -= 45 if value[0] != "[" else MARK_BYTES
+        if PSEUDONYM.match(value) or WITHHELD_MARK.match(value):
+            return value
         self.hashed += 1
-        self._left -= 45
         self._note(path, "hashed", "no plain id")
         return self._pseudonyms.other(value, "span")
 
@@ -296,6 +303,9 @@ class Walk:
         """What is under a key that names an id, or a structure that is withheld whole."""
         if value is None or value is True or value is False:
             self._left -= 5
+            return value
+        if type(value) is str and WITHHELD_MARK.match(value):
+            self._left -= MARK_BYTES
             return value
         text = id_text(value) if fate is not Fate.WHOLE else None
         hashed = self._hashed(text, fate, name) if text else text
@@ -363,7 +373,7 @@ class Walk:
     def _cut(self, rest: Iterable[tuple[Any, Any]], path: Path) -> str:
         self.truncated += 1
         self._note(path, "truncated", "over a cap")
-        return f"[TRUNCATED chars={sum(characters(child) + characters(key) for key, child in rest)}]"
+        return f"[TRUNCATED chars={sum(_cut_off(key, child) for key, child in rest)}]"
 
     def _note(self, path: Path, action: str, reason: str, rule: str = "") -> None:
         if self._explain is None:
@@ -374,3 +384,9 @@ class Walk:
             names.append(str(name))
         place = ".".join(reversed(names))
         self._explain.append({"path": place, "action": action, "reason": reason, "rule": rule or reason})
+
+
+def _cut_off(key: Any, child: Any) -> int:
+    """Characters of a member or an item; those that were cut before it, if it is the mark of that."""
+    before = cut_mark(child if type(key) is int else key)
+    return characters(child) + characters(key) if before is None else before

@@ -115,6 +115,30 @@ NO_NAMES = words(
     """
 )
 """Values of fields that would name somebody, and do not; and words beside a name that are none."""
+SIGN_IN = words(
+    """
+    apikey api_key basic bearer digest disabled enabled false iam jwt kerberos mtls negotiate none ntlm null oauth
+    oauth1 oauth2 oidc optional required saml sso token true
+    """
+)
+"""What stands under the key `auth` and is no secret: a way to sign in, or whether one is asked for."""
+NO_IDS = NO_NAMES | words(
+    """
+    account action active admins alpha analyst analytics android answer automation backend backup basic batch billing
+    browser build builder buyer cache caller checkout cloud cluster company console consumer control crawler cronjob
+    daemon dashboard database debug demouser deploy device domain editor email empty engine error events external
+    finance frontend gateway global group guests health hidden import index insight integration internal jenkins
+    kafka kubernetes local localhost login logger machine mailer manager marketing master member mobile monitor
+    network notebook number office order orders partner pipeline platform playground plugin postgres premium primary
+    process producer project proxy python query queue reader redis release remote report reports request research
+    reviewer robot router runner sales sample sandbox scanner scheduler script search secondary security seller sender
+    server services session shared shell shopper signup simulator source spark standard status storage store stream
+    student studio subscriber super superuser survey sysadmin task tasks teacher team template tenant testing testuser
+    token tools trace tracker training transfer trial trusted ubuntu upload vendor viewer visitor webhook website
+    widget worker workers workflow writer
+    """
+)
+"""Ids of one word that programs and groups have, and that texts are full of."""
 SHORT_WORDS = words(
     """
     ai am an as at be by db do el eu go he hi hr id if in io ip is it la le ma me ml my no of oh ok on or os pa pc pm pr

@@ -17,7 +17,7 @@ from evalforge.ingestion.pii.key_types import (
     normal_form,
 )
 from evalforge.ingestion.pii.keys import Keys
-from evalforge.ingestion.pii.words import NO_NAMES, words
+from evalforge.ingestion.pii.words import NO_NAMES, SIGN_IN, words
 
 QUOTED = re.compile(
     r"[=>]?\s{0,3}\[?\s{0,3}[bru]{0,2}(?:\"((?:[^\"\\]|\\.){1,2000})\"|'((?:[^'\\]|\\.){1,2000})'"
@@ -67,6 +67,8 @@ def written_value(
         group = literal.lastindex or 1
         value = literal[group]
         said = any(map(str.isalnum, value)) and not REFERENCE.match(value)
+        if kind == SECRET and value.lower() in SIGN_IN:
+            return None
         return literal.span(group) if said and not (quoted and _is_field(value, keys)) else None
     if quoted:
         return None

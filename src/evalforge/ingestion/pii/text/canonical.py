@@ -6,7 +6,8 @@ from ipaddress import ip_address
 AT = re.compile(r"(?i)\s*(?:[\[({<]\s?at\s?[\])}>]|\sat\s)\s*")
 DOT = re.compile(r"(?i)\s*(?:[\[({<]\s?dot\s?[\])}>]|\sdot\s)\s*")
 EXTENSION = re.compile(r"(?i)\s?(?:x|ext\.?)\s?\d+\Z")
-NORTH_AMERICAN = re.compile(r"[2-9]\d\d[2-9]\d{6}")
+LAST_DIGITS = 9
+"""Of a number, by which it is compared."""
 COMPACT = frozenset({"IBAN", "CREDIT_CARD", "US_SSN", "NATIONAL_ID"})
 
 
@@ -30,13 +31,9 @@ def canonical(entity: str, value: str) -> str:
 
 
 def _phone(value: str) -> str:
-    """Digits with the country in front where it is known: after + or 00, or in the shape of North America's plan."""
+    """Its last digits: the code of its country, and a zero before that of its town, are written or left out."""
     digits = "".join(character for character in EXTENSION.sub("", value.replace("(0)", "")) if character.isdigit())
-    if value.lstrip().startswith("+"):
-        return digits
-    if digits.startswith("00"):
-        return digits[2:]
-    return "1" + digits if NORTH_AMERICAN.fullmatch(digits) else digits
+    return digits[-LAST_DIGITS:]
 
 
 def _ip(value: str) -> str:

@@ -17,6 +17,8 @@ VERSION_BEFORE = re.compile(
 PASSWORD_OF_URL = re.compile(rb"://[^\s/?\"'<>]*:[^\s/?\"'<>]*\Z")
 HARMLESS_IPV4 = re.compile(r"127\.|0\.0\.0\.0\Z|255\.|169\.254\.169\.254\Z")
 """Loopback, unspecified, masks and broadcast, and the address where clouds tell a machine of itself."""
+DOCUMENTATION = (["2001", "db8"], ["2001", "DB8"], ["2001", "0db8"], ["2001", "0DB8"])
+"""The network of RFC 3849, whose name alone is nobody's address."""
 HARMLESS_PATH_OWNERS = frozenset({
     "runner", "ubuntu", "root", "app", "user", "users", "ec2-user", "vscode", "node", "jovyan", "circleci",
     "admin", "administrator", "shared", "public", "default", "nonroot", "appuser", "www-data",
@@ -46,6 +48,8 @@ def ipv4(candidate: Candidate) -> Spans:
 def is_ipv6(text: str) -> bool:
     """An address by RFC 4291 with a digit in it and two groups or more: `std::map` and `ab::cd` are code."""
     groups = [group for group in text.split(":") if group]
+    if text.endswith("::") and groups in DOCUMENTATION:
+        return False
     if len(groups) < 2 or not any(character.isdigit() for character in text):
         return False
     try:

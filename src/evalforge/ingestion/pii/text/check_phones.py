@@ -22,6 +22,9 @@ COUNTED = re.compile(
 """Behind a number that counts something."""
 VERSION = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 """Of a browser, before the word Mobile."""
+PAIRS = re.compile(rb"[0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2}(?![0-9A-Za-z/])){2,63}")
+PAIRS_BEFORE = re.compile(rb"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2} )+\Z")
+MOST_PAIRS = 6
 CELL = re.compile(rb"(?i)\bcells? \Z")
 """Before a number of a cell in a table."""
 
@@ -83,11 +86,20 @@ def national_phone(candidate: Candidate) -> Spans:
     text = candidate.text
     if DATE.search(text) or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
         return ()
+    if _in_a_dump(candidate):
+        return ()
     usual = _without_more_groups(text)
     for each in (usual, text):
         if phones.is_national(digits_of(each)):
             return ((candidate.start, candidate.start + len(each)),)
     return ()
+
+
+def _in_a_dump(candidate: Candidate) -> bool:
+    """Whether pairs of digits go on beside it, as bytes do: seven or more, but for whole numbers of five in a row."""
+    before, behind = PAIRS_BEFORE.search(candidate.before(48)), PAIRS.match(candidate.data, candidate.start)
+    pairs = [*(before[0].split() if before else ()), *(behind[0].split() if behind else ())]
+    return len(pairs) > MOST_PAIRS and (len(pairs) % 5 != 0 or any(pair[:1] != b"0" for pair in pairs[::5]))
 
 
 def phone_by_context(candidate: Candidate) -> Spans:

@@ -39,6 +39,7 @@ IDS = (
 )
 """Ids of traces and spans, as Datadog and OpenTelemetry write them, and pseudonyms."""
 AROUND = ("{}", "see {} there")
+NARROWER = "; put \\b around it or ask for context"
 
 
 class Failure(NamedTuple):
@@ -63,11 +64,13 @@ def harm(rule: Recognizer) -> Failure | None:
     """That the rule fits on what EvalForge writes into texts, or on an id of a trace or span; or None."""
     for own in OWN:
         if any(_fits(rule, around.format(own), own.strip("[]")) for around in AROUND):
-            return Failure("pattern", f"it would damage EvalForge's own placeholders and marks, such as {own}")
+            return Failure(
+                "pattern", f"it would damage EvalForge's own placeholders and marks, such as {own}{NARROWER}"
+            )
     alone = _alone(rule)
     for text in IDS:
         if any(alone.scan(around.format(text)) for around in AROUND):
-            return Failure("pattern", f"it would damage ids of traces, spans and users, such as {text}")
+            return Failure("pattern", f"it would damage ids of traces, spans and users, such as {text}{NARROWER}")
     return None
 
 
@@ -79,21 +82,30 @@ def _failures(rule: Recognizer) -> Iterator[Failure]:
             where = f"{field} example {number}"
             text, expected = split(example)
             if field == "positive" and not expected:
-                yield Failure(field, f"{where} encloses nothing in « and »", example)
+                yield Failure(
+                    field, f"{where} encloses nothing in « and »: write « and » around what must be found", example
+                )
                 continue
             try:
                 found = [text[hit.start : hit.end] for hit in alone.scan(text)]
                 if not found and ungated.scan(text):
-                    yield Failure("gate", f"the gate finds nothing in {where}, where the pattern does")
+                    yield Failure(
+                        "gate", f"the gate finds nothing in {where}, where the pattern does; leave the gate out"
+                    )
                     continue
             except Unscannable as reason:
                 yield Failure(field, f"{where} cannot be scanned: {reason}", example)
                 continue
             if field == "negative" and found:
-                yield Failure(field, f"something is found in {where}", example)
+                todo = "narrow the pattern, or ask for context or a check"
+                yield Failure(field, f"something is found in {where}: {todo}", example)
             elif field == "positive" and found != expected:
-                what = "something else than what « and » enclose" if found else "nothing"
-                yield Failure(field, f"{what} is found in {where}", example)
+                what, todo = (
+                    ("something else than what « and » enclose", "move « and », or change the pattern")
+                    if found
+                    else ("nothing", "widen the pattern, or correct the example; a check or context may refuse it too")
+                )
+                yield Failure(field, f"{what} is found in {where}: {todo}", example)
 
 
 def _alone(rule: Recognizer) -> TextEngine:

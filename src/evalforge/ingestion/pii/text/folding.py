@@ -30,6 +30,8 @@ ESCAPES = re.compile(
     r")"
 )
 SPACES = {"n": "\n", "r": "\n", "t": " ", "b": " ", "f": " "}
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+"""What the table of characters changes of ASCII."""
 BEGINS_AN_ESCAPE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\\%&\[]")
 """Quicker than the next, which it is asked before: most texts have none."""
 MAY_NEED_FOLDING = re2.compile(
@@ -51,7 +53,8 @@ def fold(text: str) -> View:
     else:
         if BEGINS_AN_ESCAPE.search(data) is None or MAY_NEED_FOLDING.search(data) is None:
             return View(text, data)
-    shown, offsets, undone = _latin(text.translate(_one_for_one)), None, 0
+    plain = text.isascii() and CONTROLS.search(text) is None
+    shown, offsets, undone = text if plain else _latin(text.translate(_one_for_one)), None, 0
     for _ in range(MOST_LAYERS):
         rewriting, before = Rewriting(shown, offsets), undone
         for found in ESCAPES.finditer(shown):

@@ -47,7 +47,7 @@ def has_digits(data: bytes) -> bool:
 
 def has_token(data: bytes) -> bool:
     """A run of twelve characters that tokens are made of."""
-    if len(data) < SHORTEST_TOKEN:
+    if max(map(len, data.split()), default=0) < SHORTEST_TOKEN:
         return False
     return max(map(len, data.translate(BETWEEN_TOKENS).split()), default=0) >= SHORTEST_TOKEN
 

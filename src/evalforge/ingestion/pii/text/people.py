@@ -13,8 +13,8 @@ import re2
 
 from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.spelling import whole_words
+from evalforge.ingestion.pii.text.capitalised_words import NO_PROSE_NAMES, PARTICLES
 from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable, joined
-from evalforge.ingestion.pii.text.name_words import NO_NAMES, PARTICLES
 
 People = Callable[[str], Sequence[tuple[int, int]]]
 """Where a line names people, as a model sees it: (start, end) of each."""
@@ -171,7 +171,7 @@ def _is_name(line: str, start: int, end: int) -> bool:
 
 def _could_name(word: str) -> bool:
     """Capitalised, without capitals inside but where names have them, and no word that is something else."""
-    if WORD.match(word) is None or word.lower().rstrip(".") in NO_NAMES:
+    if WORD.match(word) is None or word.lower().rstrip(".") in NO_PROSE_NAMES:
         return False
     parts = [SCOTTISH.sub("", part) for part in INNER.split(word) if part]
     return all(part[:1].isupper() and (part[1:].islower() or len(part) == 1) for part in parts)

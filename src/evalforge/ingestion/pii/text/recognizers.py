@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -19,7 +20,15 @@ FILES = ("secrets.toml", "contacts.toml", "identities.toml", "names.toml")
 FIELDS = frozenset({"name", "type", "pattern", "gate", "needs", "check", "context", "after", "positive", "negative"})
 NEEDS = ("digits", "token")
 """What a text must have for a rule, where it says so (`gate`)."""
-REQUIRED = ("name", "type", "pattern", "positive", "negative")
+FORMS = {
+    "name": '"..."',
+    "type": '"..."',
+    "pattern": "'...'",
+    "positive": '["... «what is found» ..."]',
+    "negative": '["... what is not found ..."]',
+}
+"""The fields that a rule needs, and how each is written."""
+REQUIRED = tuple(FORMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,8 @@ class Recognizer:
 
     `gate` is a simpler pattern that finds something wherever `pattern` does, and `needs` names what
     every text has that it finds something in, or is empty; `before` and `after` find the words of
-    which one must stand near. In an example of what is found, « and » enclose it.
+    which one must stand near (`words_before` and `words_after`, as they were written; so is `check_name`, which is
+    empty without one). In an example of what is found, « and » enclose it.
     """
 
     name: str
@@ -42,6 +52,9 @@ class Recognizer:
     after: Any
     positive: tuple[str, ...]
     negative: tuple[str, ...]
+    check_name: str = ""
+    words_before: tuple[str, ...] = ()
+    words_after: tuple[str, ...] = ()
 
 
 class BadRecognizer(ValueError):
@@ -84,19 +97,20 @@ def recognizer(entry: Mapping[str, Any]) -> Recognizer:
     if type(name) is not str or not name:
         raise BadRecognizer(name, "needs a name, which is text", "name")
     if unknown := sorted(set(entry) - FIELDS):
-        raise BadRecognizer(name, f"has unknown fields: {', '.join(unknown)}", unknown[0])
+        accepted = ", ".join(sorted(FIELDS))
+        raise BadRecognizer(name, f"has unknown fields: {', '.join(unknown)}; accepted are {accepted}", unknown[0])
     if missing := [field for field in REQUIRED if not entry.get(field)]:
-        raise BadRecognizer(name, f"lacks {', '.join(missing)}")
+        forms = ", ".join(f"{field} = {FORMS[field]}" for field in missing)
+        raise BadRecognizer(name, f"lacks {', '.join(missing)}: write {forms}")
     check = entry.get("check")
     if check is not None and (type(check) is not str or check not in CHECKS):
-        known = ", ".join(sorted(CHECKS))
-        raise BadRecognizer(name, f"names a check that does not exist: {check!r}; there are {known}", "check")
+        raise BadRecognizer(name, f"names a check that does not exist: {check!r}; {_near(check)}", "check")
     needs = entry.get("needs", "")
     if needs not in ("", *NEEDS):
         raise BadRecognizer(name, f"needs one of {', '.join(NEEDS)} of a text, not {needs!r}", "needs")
     pattern = compiled(name, "pattern", _bytes(name, "pattern", entry["pattern"]))
     if pattern.search(b"") is not None:
-        raise BadRecognizer(name, "has a pattern that finds the empty text", "pattern")
+        raise BadRecognizer(name, "has a pattern that finds the empty text: ask for one character at least", "pattern")
     gate = _bytes(name, "gate", entry.get("gate", entry["pattern"]))
     compiled(name, "gate", gate)
     return Recognizer(
@@ -111,7 +125,15 @@ def recognizer(entry: Mapping[str, Any]) -> Recognizer:
         after=_words(name, "after", entry, rb"(?i)(?:%s)(?:[^a-z0-9]|$)"),
         positive=_texts(name, "positive", entry["positive"]),
         negative=_texts(name, "negative", entry["negative"]),
+        check_name=check or "",
+        words_before=tuple(entry.get("context", ())),
+        words_after=tuple(entry.get("after", ())),
     )
+
+
+def _near(check: object) -> str:
+    close = get_close_matches(str(check), CHECKS, 1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(CHECKS))}"
 
 
 def compiled(name: str, field: str, pattern: bytes) -> Any:
@@ -119,7 +141,12 @@ def compiled(name: str, field: str, pattern: bytes) -> Any:
     try:
         return re2.compile(pattern, options())
     except re2.error as error:
-        raise BadRecognizer(name, f"has a {field} that RE2 refuses ({_reason(error)})", field) from None
+        reason, todo = _reason(error), ""
+        if "invalid perl operator" in reason:
+            todo = "; RE2 has no look-around: write the words of the surroundings in context or after"
+        elif "invalid escape" in reason:
+            todo = "; RE2 has no back-references"
+        raise BadRecognizer(name, f"has a {field} that RE2 refuses ({reason}){todo}", field) from None
 
 
 def _reason(error: Exception) -> str:
@@ -130,20 +157,22 @@ def _reason(error: Exception) -> str:
 
 def _type(name: str, value: Any) -> str:
     if type(value) is not str or not re.fullmatch(TYPE, value):
-        reason = "a type is one to four words of 2 to 20 letters in upper case with _ between them"
+        reason = "a type is one to four words of 2 to 20 letters in upper case with _ between them, such as TICKET"
         raise BadRecognizer(name, f"has the type {value!r}; {reason}", "type")
     return value
 
 
 def _bytes(name: str, field: str, pattern: Any) -> bytes:
     if type(pattern) is not str or not pattern.isascii():
-        raise BadRecognizer(name, f"has a {field} that is no ASCII text", field)
+        raise BadRecognizer(name, f"has a {field} that is no ASCII text; texts are folded to ASCII before", field)
     return pattern.encode("ascii")
 
 
 def _texts(name: str, field: str, values: Any) -> tuple[str, ...]:
     if not isinstance(values, list | tuple) or not all(type(value) is str for value in values):
-        raise BadRecognizer(name, f"has in {field} something else than a list of text", field)
+        raise BadRecognizer(
+            name, f'has in {field} something else than a list of text; write a list: {field} = ["..."]', field
+        )
     return tuple(values)
 
 

@@ -1,0 +1,46 @@
+"""The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
+
+from evalforge.common.clock import SystemClock
+from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, search_queries
+from evalforge.wiring.runs import ask_datadog, capture, check
+from evalforge.wiring.serving import service
+from evalforge.wiring.stores import (
+    REQUESTS_PATIENCE_SECONDS,
+    open_store,
+    open_store_to_read,
+    store_exists,
+)
+from evalforge.wiring.texts import (
+    found_in,
+    hash_key_id,
+    leaks,
+    policy_in_force,
+    sanitized,
+    user_hashes,
+)
+
+__all__ = [
+    "REQUESTS_PATIENCE_SECONDS",
+    "ask_datadog",
+    "capture",
+    "check",
+    "custom_rules_in_force",
+    "found_in",
+    "hash_key_id",
+    "leaks",
+    "open_store",
+    "open_store_to_read",
+    "policy_in_force",
+    "rules_in_force",
+    "sanitized",
+    "search_queries",
+    "service",
+    "store_exists",
+    "system_clock",
+    "user_hashes",
+]
+
+
+def system_clock() -> SystemClock:
+    """The machine's clock."""
+    return SystemClock()

@@ -1,0 +1,64 @@
+"""Settings -> the HTTP service."""
+
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from typing import IO, TYPE_CHECKING
+
+from evalforge.common.clock import Clock, random_suffix
+from evalforge.common.config import Settings
+from evalforge.common.errors import ConfigurationError, StoreError
+from evalforge.common.logging import json_logger
+from evalforge.models import IngestionRun
+from evalforge.ports import CaptureStore
+from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force
+from evalforge.wiring.runs import Stop, capture
+from evalforge.wiring.stores import REQUESTS_PATIENCE_SECONDS, open_store
+from evalforge.wiring.texts import scanner_of
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def service(
+    settings: Settings, log_stream: IO[bytes], stop: Stop, clock: Clock, hosts: Collection[str] | None
+) -> "FastAPI":
+    """The HTTP service. Raises ConfigurationError or StoreError where settings or the store cannot be used at all.
+
+    Keys are not asked for before a run: a service may be there to read the store alone.
+    """
+    from evalforge.app import create_app
+
+    rules_in_force(settings)
+    scope_in_force(settings)
+    scanner_of(settings, custom_rules_in_force(settings))
+    opened = open_store(settings, REQUESTS_PATIENCE_SECONDS)
+    if settings.firestore is None:
+        opened.close()
+
+    def run(*, lookback_hours: float | None, quality_threshold: float | None) -> IngestionRun:
+        given = {"lookback_hours": lookback_hours, "quality_threshold": quality_threshold}
+        changed = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+        return capture(changed, log_stream, lambda *_: None, stop, clock)
+
+    @contextmanager
+    def stores() -> Iterator[CaptureStore]:
+        """A file is opened for each request, which takes less than a millisecond; a channel to Firestore is kept."""
+        try:
+            if settings.firestore is None:
+                with closing(open_store(settings, REQUESTS_PATIENCE_SECONDS)) as store:
+                    yield store
+            else:
+                yield opened
+        except ConfigurationError as error:  # the settings were good when the service began
+            raise StoreError(str(error)) from error
+
+    return create_app(
+        run=run,
+        stores=stores,
+        clock=clock,
+        log=json_logger(log_stream, clock),
+        new_id=random_suffix,
+        lookback_hours=settings.lookback_hours,
+        longest_run_seconds=settings.deadline_seconds + settings.lease_seconds,
+        hosts=hosts,
+    )

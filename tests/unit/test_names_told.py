@@ -1,0 +1,113 @@
+"""What a span's own fields tell is gone from its texts: ids of one word, sessions, and however many names there are."""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import pytest
+
+from evalforge.ingestion.pii_sanitizer import Sanitizer
+from helpers.engines import engine
+from helpers.sanitizing import KEY, sanitized
+
+
+@lru_cache(maxsize=1)
+def reading() -> Sanitizer:
+    return Sanitizer(hash_key=KEY, scanner=engine())
+
+
+def shown(text: str, *tags: str, **attributes: Any) -> str:
+    """What becomes of a text beside these tags."""
+    found = sanitized(reading(), tags=list(tags), input={"value": text}, **attributes)
+    return str(found["input"]["value"])
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "left"),
+    [
+        ("usr.id:waldoxyz", "Hi waldoxyz, Waldoxyz.", "waldoxyz"),
+        ("user_id:waldoxyz", "path /srv/waldoxyz/a.csv", "waldoxyz"),
+        ("session_id:sess-abc-12345", "in session sess-abc-12345 it broke", "12345"),
+        ("conversation_id:c0ffee99", "GET /chats/C0FFEE99", "ffee"),
+        ("session_id:8841209", "session 8841209 ended", "8841209"),
+    ],
+)
+def test_an_id_of_one_word_and_a_session_that_a_field_tells_are_gone_from_the_text(
+    tag: str, text: str, left: str
+) -> None:
+    found = shown(text, tag)
+    assert left not in found.lower()
+    assert "[USER_ID_" in found or "[SESSION_ID_" in found
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("usr.id:admin", "the admin is out"),
+        ("user_id:support", "ask support for it"),
+        ("user_id:scheduler", "the scheduler ran the batch"),
+        ("usr.id:anna", "annas and anna"),
+        ("user_id:waldo", "waldoxyz and xwaldo"),
+        ("session_id:main", "the main session"),
+        ("session_id:a1b2", "a1b2 is a cell"),
+        ("thread_id:sess-12345", "sess-123456 and asess-12345"),
+    ],
+)
+def test_words_of_the_language_short_ids_and_longer_words_stay(tag: str, text: str) -> None:
+    assert shown(text, tag) == text
+
+
+@pytest.mark.parametrize("kind", ["customer_name", "email"])
+def test_of_many_names_that_a_span_tells_none_stays_in_its_text(kind: str) -> None:
+    letters = "abcdefghij"
+    names = ["qz" + "".join(letters[int(digit)] for digit in f"{number:04}") for number in range(1_500)]
+    told = names if kind == "customer_name" else [f"{name}@corp" for name in names]
+    rows = [{kind: one} for one in told]
+    for one in (told[0], told[777], told[1_499]):
+        assert one not in shown(f"and {one} too", metadata={"rows": rows})
+
+
+def test_where_a_span_tells_more_names_than_are_looked_for_its_texts_are_withheld() -> None:
+    rows = [
+        {"customer_name": f"qz{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676)}"} for n in range(2_100)
+    ]
+    assert shown("a text", metadata={"rows": rows}) == "[WITHHELD chars=6]"
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("ssn:078051120", "078051120 and 078-05-1120"),
+        ("phone:+447700900123", "+44 7700 900123 and 07700 900123 and 07700900123 and (0044) 7700 900123"),
+        ("phone:4155550132", "+1 415 555 0132 and (415) 555-0132 and 4155550132"),
+        ("password:op3n-Sesame", "password: op3n-Sesame and op3n-Sesame"),
+    ],
+)
+def test_a_value_that_a_field_tells_has_one_placeholder_however_the_text_spells_it(tag: str, text: str) -> None:
+    marks = {part.strip(" (),.:") for part in shown(text, tag).replace("password:", "").split(" and ")}
+    assert len(marks) == 1
+    assert marks.pop().startswith("[")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'auth: "basic"',
+        "auth='oauth2'",
+        "see https://x.io/?auth=bearer&page=2",
+        '{"auth":"none"}',
+        'said {"auth": "required"} once',
+        "{'auth': 'Basic'}",
+    ],
+)
+def test_a_way_to_sign_in_is_no_secret(text: str) -> None:
+    assert shown(text) == text
+    assert shown("oauth2 and basic", metadata={"auth": "oauth2"}) == "oauth2 and basic"
+
+
+@pytest.mark.parametrize("form", [lambda piece: {"content": piece}, lambda piece: {"delta": {"content": piece}}])
+def test_a_name_that_is_a_piece_of_a_stream_is_gone_when_the_pieces_are_joined(form: Any) -> None:
+    stream = [form(piece) for piece in ("jane", "hello ", "a@b", ".com", " ", "doe", "x")]
+    found = json.dumps(sanitized(reading(), tags=["usr.name:Jane Doe"], output={"value": stream}))
+    assert [word for word in ("jane", "doe", "a@b") if word in found] == []
+    assert "hello" in found
