@@ -43,7 +43,7 @@ class Pseudonyms:
 
     def key_for(self, purpose: str, parts: Sequence[str]) -> bytes:
         """A key for something else, which changes with any of the parts."""
-        return self._hmac(purpose, b"\0".join(map(_encoded, parts))).digest()
+        return self._hmac(purpose, b"\0".join(map(_encoded, parts)))
 
     def key_of(self, trace: bytes) -> bytes:
         """The key of one trace's placeholders."""
