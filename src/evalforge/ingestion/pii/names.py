@@ -30,7 +30,8 @@ from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit, Unscannable
 from evalforge.ingestion.pii.words import NO_NAMES, SIGN_IN
 
-HIDING = re.compile(r"[\\%&\x00-\x08\x1b]")
+CONTROLS = re.compile(r"[\x00-\x08\x1b]")
+"""Beside backslashes, percent signs and ampersands, what may hide a name from a plain search."""
 MOST_VALUES = 64
 """Items of one list of names that are read."""
 SESSION_RULES = frozenset(f"key {name}" for name in SESSION_KEYS)
@@ -49,6 +50,8 @@ class Names:
         self._values: dict[str, Hit] = {}
         self._by_word: dict[str, list[tuple[int, str]]] = {}
         self._probes: tuple[str, ...] = ()
+        self._all_probes: tuple[str, ...] = ()
+        self._shortest = 0
         self._spaced = self._too_many = False
         self.sizes: frozenset[int] = frozenset()
 
@@ -64,6 +67,8 @@ class Names:
         self._spaced = 0 < len(self._types) <= MAX_NAMES and min(self.sizes) > 0
         probes = {max(name.text.split(), key=len) for name in self._types if name.size > 0}
         self._probes = tuple(probes) if len(probes) <= MAX_NAMES else ("",)
+        self._all_probes = (*self._probes, *self._values)
+        self._shortest = min(map(len, self._all_probes), default=0)
         if len(self._values) > MAX_NAMES:
             self._by_word = defaultdict(list)
             for value in self._values:
@@ -80,6 +85,17 @@ class Names:
             return []
         if self._too_many:
             raise Unscannable(f"a span tells more than {MOST_NAMES} names")
+        if self._spaced and not self._by_word and text.isascii():
+            # The common case: short texts have no room for a name, and most others none of them.
+            if len(text) < self._shortest:
+                return []
+            small = text.lower()
+            for probe in self._all_probes:
+                if probe in small:
+                    break
+            else:
+                if not hides(text):
+                    return []
         lowered = _lower(text)
         hits: list[Hit] = []
         for value in self._values_in(lowered) if self._by_word else self._values:
@@ -101,7 +117,7 @@ class Names:
 
     def _hides(self, text: str) -> bool:
         """Whether a name may be in the text without standing there as it is compared."""
-        return not (self._spaced and text.isascii()) or HIDING.search(text) is not None
+        return not (self._spaced and text.isascii()) or hides(text)
 
     def keyed(self, placeholders: Placeholders) -> tuple[str, ...]:
         """The names as other spans of the trace may know them: type, size and hash of each."""
@@ -142,6 +158,13 @@ class KeyedNames:
         return find_names(text, self)
 
 
+def hides(text: str) -> bool:
+    """Whether an ASCII text has anything that may hide a name from a plain search."""
+    if "\\" in text or "%" in text or "&" in text:
+        return True
+    return not text.isprintable() and CONTROLS.search(text) is not None
+
+
 def united_names(*keyed: Iterable[str]) -> tuple[str, ...]:
     """Keyed names as one, cut to the cap by their hashes, which any order and split leaves the same."""
     found = {name for names in keyed for name in names}
@@ -156,9 +179,10 @@ def _lower(text: str) -> str:
     return "".join(one if len(small := one.lower()) != 1 else small for one in text)
 
 
-def told_in(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
+def told_in(value: Any, parse: Parse, keys: Keys) -> list[tuple[str, str]]:
     """(entity type, value) of every member of these objects and lists whose key tells one."""
-    left: list[tuple[Any, str, int]] = [(value, "", 0)]
+    told: list[tuple[str, str]] = []
+    tells, left = keys.tells, [(value, "", 0)]
     while left:
         value, parent, depth = left.pop()
         if depth > MAX_DEPTH:
@@ -167,30 +191,32 @@ def told_in(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
             value = parse(value)
         if type(value) is dict:
             if label := labelled(value):
-                yield from _values(keys.told_by(parent, value[label[0]]).kind, value[label[1]])
+                told += _values(tells[parent, value[label[0]]].kind, value[label[1]])
             for key, child in value.items():
-                kind, rule, below = keys.told_by(parent, key)
-                if kind:
-                    yield from _values(kind, child)
-                elif rule in SESSION_RULES:
-                    yield from _values(SESSION_ID, child)
-                if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
+                kind, rule, below = tells[parent, key]
+                if kind or rule in SESSION_RULES:
+                    told += _values(kind or SESSION_ID, child)
+                sort = type(child)
+                if sort is dict or sort is list or (sort is str and child[:1] in OPENINGS):
                     left.append((child, below, depth + 1))
         elif type(value) is list:
             if len(value) == 2 and type(value[0]) is str and keys.is_pair(parent, value[0], value[1]):
-                yield from _values(keys.told_by(parent, value[0]).kind, value[1])
+                told += _values(tells[parent, value[0]].kind, value[1])
             for child in value:
-                if type(child) is str and ":" in child:
-                    yield from _told_by_text(child, keys)
-                if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
+                sort = type(child)
+                if sort is str and ":" in child:
+                    told += _told_by_text(child, keys)
+                if sort is dict or sort is list or (sort is str and child[:1] in OPENINGS):
                     left.append((child, parent, depth + 1))
+    return told
 
 
-def _told_by_text(tag: str, keys: Keys) -> Iterator[tuple[str, str]]:
+def _told_by_text(tag: str, keys: Keys) -> Iterable[tuple[str, str]]:
     key, _, value = tag.partition(":")
-    if len(key) <= LONGEST_NAME:
-        kind, rule, _ = keys.told_by("", key)
-        yield from _values(SESSION_ID if rule in SESSION_RULES else kind, value)
+    if len(key) > LONGEST_NAME:
+        return ()
+    kind, rule, _ = keys.tells["", key]
+    return _values(kind or SESSION_ID, value) if kind or rule in SESSION_RULES else ()
 
 
 def _values(kind: str, value: Any) -> Iterator[tuple[str, str]]:

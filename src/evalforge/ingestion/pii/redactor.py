@@ -22,7 +22,7 @@ from evalforge.ingestion.pii.shapes import withheld_mark
 from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable, joined
 
 WITHHELD, TRUNCATED = "WITHHELD", "TRUNCATED"
-REMEMBERED = ((64, 8192), (4_096, 256))
+SHORT, MOST_SHORT, LONG, MOST_LONG = 64, 8_192, 4_096, 256
 """Characters up to which what is in a text is remembered, and of how many texts: a few megabytes at most."""
 
 ROUNDS = 4
@@ -53,15 +53,15 @@ class Remembering:
 
     def __init__(self, scanner: TextScanner, keys: Keys = BUILT_IN_KEYS) -> None:
         self._scanner, self._keys = scanner, keys
-        self._remembered = [(longest, lru_cache(many)(self._found)) for longest, many in REMEMBERED]
+        self._short = lru_cache(MOST_SHORT)(self._found)
+        self._long = lru_cache(MOST_LONG)(self._found)
 
     def found(self, text: str, key: str = "") -> Sequence[Hit]:
         """What the scanner, the keys in the text and its encodings tell, in any order."""
         size = len(text)
-        for longest, found in self._remembered:
-            if size <= longest:
-                return found(text, key)
-        return self._found(text, key)
+        if size <= SHORT:
+            return self._short(text, key)
+        return self._long(text, key) if size <= LONG else self._found(text, key)
 
     def scanned(self, text: str, key: str = "") -> Sequence[Hit]:
         """What the scanner says, if it makes sense."""
@@ -101,8 +101,14 @@ class Redactor:
 
         `key` is the normal form of the key over the text, or empty.
         """
-        window = text[: MAX_TEXT + SCANNED_BEYOND]
         try:
+            if (
+                len(text) <= MAX_TEXT
+                and "[" not in text
+                and not (self._names.find(text) or self._reader.found(text, key))
+            ):
+                return Redacted(text)
+            window = text[: MAX_TEXT + SCANNED_BEYOND]
             hits = self._found(window, key)
             if not hits and len(text) <= MAX_TEXT:
                 return Redacted(text)
