@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from evalforge.ingestion.pii.names import Names
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from helpers.engines import engine
 from helpers.sanitizing import KEY, sanitized
+from helpers.time_limits import within
 
 
 @lru_cache(maxsize=1)
@@ -65,6 +67,15 @@ def test_of_many_names_that_a_span_tells_none_stays_in_its_text(kind: str) -> No
     rows = [{kind: one} for one in told]
     for one in (told[0], told[777], told[1_499]):
         assert one not in shown(f"and {one} too", metadata={"rows": rows})
+
+
+def test_many_ids_that_begin_alike_are_looked_for_in_a_bounded_time() -> None:
+    names = Names()
+    ids = [{"user_id": "a " * (1 + number % 90) + str(number)} for number in range(1_900)]
+    names.learn({"metadata": {"rows": ids}}, lambda _: None)
+    text = "a " * 4_000 + "77"
+    within(0.5, lambda: names.find(text))
+    assert any(hit.end == len(text) for hit in names.find(text))
 
 
 def test_where_a_span_tells_more_names_than_are_looked_for_its_texts_are_withheld() -> None:
