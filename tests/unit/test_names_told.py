@@ -122,3 +122,8 @@ def test_a_name_that_is_a_piece_of_a_stream_is_gone_when_the_pieces_are_joined(f
     found = json.dumps(sanitized(reading(), tags=["usr.name:Jane Doe"], output={"value": stream}))
     assert [word for word in ("jane", "doe", "a@b") if word in found] == []
     assert "hello" in found
+
+
+def test_two_tags_are_no_key_and_its_value() -> None:
+    found = sanitized(reading(), tags=["service:user", "checkout:beta"], input={"value": "the Checkout beta"})
+    assert found == {"tags": ["service:user", "checkout:beta"], "input": {"value": "the Checkout beta"}}

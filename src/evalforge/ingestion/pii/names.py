@@ -58,7 +58,8 @@ class Names:
 
     def learn(self, value: Any, parse: Parse) -> None:
         """Take in every name that the keys in this value tell."""
-        told = sorted(set(told_in(value, parse, self.keys)))
+        tags = value.get("tags") if type(value) is dict else None
+        told = sorted(set(told_in(value, parse, self.keys, tags)))
         if not told:
             return
         for kind, text in told:
@@ -184,8 +185,11 @@ def _lower(text: str) -> str:
     return "".join(one if len(small := one.lower()) != 1 else small for one in text)
 
 
-def told_in(value: Any, parse: Parse, keys: Keys) -> list[tuple[str, str]]:
-    """(entity type, value) of every member of these objects and lists whose key tells one."""
+def told_in(value: Any, parse: Parse, keys: Keys, tags: Any = None) -> list[tuple[str, str]]:
+    """(entity type, value) of every member of these objects and lists whose key tells one.
+
+    `tags` is a list in it that is one of tags: two of them are no key and its value.
+    """
     told: list[tuple[str, str]] = []
     tells, left = keys.tells, [(value, "", 0)]
     while left:
@@ -205,7 +209,8 @@ def told_in(value: Any, parse: Parse, keys: Keys) -> list[tuple[str, str]]:
                 if sort is dict or sort is list or (sort is str and child[:1] in OPENINGS):
                     left.append((child, below, depth + 1))
         elif type(value) is list:
-            if len(value) == 2 and type(value[0]) is str and keys.is_pair(parent, value[0], value[1]):
+            pair = len(value) == 2 and value is not tags
+            if pair and type(value[0]) is str and keys.is_pair(parent, value[0], value[1]):
                 told += _values(tells[parent, value[0]].kind, value[1])
             for child in value:
                 sort = type(child)
