@@ -127,3 +127,7 @@ def test_a_name_that_is_a_piece_of_a_stream_is_gone_when_the_pieces_are_joined(f
 def test_two_tags_are_no_key_and_its_value() -> None:
     found = sanitized(reading(), tags=["service:user", "checkout:beta"], input={"value": "the Checkout beta"})
     assert found == {"tags": ["service:user", "checkout:beta"], "input": {"value": "the Checkout beta"}}
+
+
+def test_a_number_that_a_find_has_eaten_the_sign_of_is_gone_too() -> None:
+    assert "555" not in shown("user:pass@host+1 415 555 0123")
