@@ -131,3 +131,9 @@ def test_two_tags_are_no_key_and_its_value() -> None:
 
 def test_a_number_that_a_find_has_eaten_the_sign_of_is_gone_too() -> None:
     assert "555" not in shown("user:pass@host+1 415 555 0123")
+
+
+def test_a_secret_behind_its_option_is_gone_though_it_begins_like_a_mark() -> None:
+    found = sanitized(reading(), metadata={"args": ["--password", "[WITHHELD chars=3]hunter2X", "x"]})
+    assert "hunter2X" not in str(found)
+    assert sanitized(reading(), **found) == found
