@@ -48,7 +48,8 @@ class Names:
         self.keys = keys
         self._types: dict[Name, str] = {}
         self._values: dict[str, Hit] = {}
-        self._by_word: dict[str, list[tuple[int, str]]] = {}
+        self._lengths: dict[str, set[int]] = {}
+        self._offsets: frozenset[int] = frozenset()
         self._probes: tuple[str, ...] = ()
         self._all_probes: tuple[str, ...] = ()
         self._shortest = 0
@@ -57,7 +58,8 @@ class Names:
 
     def learn(self, value: Any, parse: Parse) -> None:
         """Take in every name that the keys in this value tell."""
-        told = sorted(set(told_in(value, parse, self.keys)))
+        tags = value.get("tags") if type(value) is dict else None
+        told = sorted(set(told_in(value, parse, self.keys, tags)))
         if not told:
             return
         for kind, text in told:
@@ -70,10 +72,11 @@ class Names:
         self._all_probes = (*self._probes, *self._values)
         self._shortest = min(map(len, self._all_probes), default=0)
         if len(self._values) > MAX_NAMES:
-            self._by_word = defaultdict(list)
-            for value in self._values:
-                if word := WORD.search(value):
-                    self._by_word[word[0]].append((word.start(), value))
+            first = {value: word for value in self._values if (word := WORD.search(value))}
+            self._offsets = frozenset(word.start() for word in first.values())
+            self._lengths = defaultdict(set)
+            for value, word in first.items():
+                self._lengths[value[: word.end()]].add(len(value))
 
     def type_of(self, name: Name) -> str | None:
         """As of Known."""
@@ -85,7 +88,7 @@ class Names:
             return []
         if self._too_many:
             raise Unscannable(f"a span tells more than {MOST_NAMES} names")
-        if self._spaced and not self._by_word and text.isascii():
+        if self._spaced and not self._lengths and text.isascii():
             # The common case: short texts have no room for a name, and most others none of them.
             if len(text) < self._shortest:
                 return []
@@ -98,7 +101,7 @@ class Names:
                     return []
         lowered = _lower(text)
         hits: list[Hit] = []
-        for value in self._values_in(lowered) if self._by_word else self._values:
+        for value in self._values_in(lowered) if self._lengths else self._values:
             if value in lowered:
                 what = self._values[value]
                 hits += [Hit(*place, what.type, what.canonical, RULE) for place in whole_words(lowered, value)]
@@ -107,13 +110,16 @@ class Names:
         return hits
 
     def _values_in(self, lowered: str) -> set[str]:
-        """The values whose first word is in the text, where there are too many to look for each."""
-        return {
-            value
-            for word in WORD.finditer(lowered)
-            for offset, value in self._by_word.get(word[0], ())
-            if lowered.startswith(value, max(0, word.start() - offset))
-        }
+        """The values in the text, where there are too many to look for each: by what they begin with and how long
+        they are, of which there is little however many share a word.
+        """
+        found: set[str] = set()
+        for word in WORD.finditer(lowered):
+            for offset in self._offsets:
+                start = word.start() - offset
+                if start >= 0 and (lengths := self._lengths.get(lowered[start : word.end()])):
+                    found |= self._values.keys() & {lowered[start : start + length] for length in lengths}
+        return found
 
     def _hides(self, text: str) -> bool:
         """Whether a name may be in the text without standing there as it is compared."""
@@ -179,8 +185,11 @@ def _lower(text: str) -> str:
     return "".join(one if len(small := one.lower()) != 1 else small for one in text)
 
 
-def told_in(value: Any, parse: Parse, keys: Keys) -> list[tuple[str, str]]:
-    """(entity type, value) of every member of these objects and lists whose key tells one."""
+def told_in(value: Any, parse: Parse, keys: Keys, tags: Any = None) -> list[tuple[str, str]]:
+    """(entity type, value) of every member of these objects and lists whose key tells one.
+
+    `tags` is a list in it that is one of tags: two of them are no key and its value.
+    """
     told: list[tuple[str, str]] = []
     tells, left = keys.tells, [(value, "", 0)]
     while left:
@@ -200,7 +209,8 @@ def told_in(value: Any, parse: Parse, keys: Keys) -> list[tuple[str, str]]:
                 if sort is dict or sort is list or (sort is str and child[:1] in OPENINGS):
                     left.append((child, below, depth + 1))
         elif type(value) is list:
-            if len(value) == 2 and type(value[0]) is str and keys.is_pair(parent, value[0], value[1]):
+            pair = len(value) == 2 and value is not tags
+            if pair and type(value[0]) is str and keys.is_pair(parent, value[0], value[1]):
                 told += _values(tells[parent, value[0]].kind, value[1])
             for child in value:
                 sort = type(child)

@@ -26,7 +26,7 @@ SHORT, MOST_SHORT, LONG, MOST_LONG = 64, 8_192, 4_096, 256
 """Characters up to which what is in a text is remembered, and of how many texts: a few megabytes at most."""
 
 ROUNDS = 4
-GLUE = re.compile(r"[.-]*[\w&;?=#%/+]")
+GLUE = re.compile(r"[.-]*[\w&;?=#%/+]|[ (]{1,2}\d{2}")
 SPACE = re.compile(r"\s")
 
 
@@ -188,7 +188,10 @@ class Redactor:
 
 
 def _may_show_more(text: str, hits: Iterable[Hit]) -> bool:
-    """Whether placeholders may show a key or a query that was none: one that something stood right before, or in."""
+    """Whether placeholders may show a key or a query that was none: one that something stood right before, or in.
+
+    A find may also have eaten how a number begins.
+    """
     pairs = "=" in text
     return any(GLUE.match(text, hit.end) or (pairs and SPACE.search(text, hit.start, hit.end)) for hit in hits)
 
