@@ -1,8 +1,8 @@
 """Text hidden in an encoding: data URLs, base64 and hex are replaced whole, as nobody can see what is in them.
 
-A short run of the alphabet of base64 is one only if it has a capital or a digit and decodes to printable text: an opaque
-id does not (chance below 1 in 10,000 at ten bytes), and neither do words. A long run is one if it has letters of both
-cases and digits.
+A short run of the alphabet of base64 is one only if it has a capital or a digit and decodes to printable text: an
+opaque id does not (chance below 1 in 10,000 at ten bytes), and neither do words. A long run is one if it has letters of
+both cases and digits.
 Source: project's PII facts, §5 (leak routes: base64, data URL, hex).
 """
 
