@@ -118,7 +118,7 @@ def spans(count: int, seed: int = 4) -> Iterator[bytes]:
 def span(number: int, random: Random) -> dict[str, Any]:
     """One item, of a kind that depends on its number."""
     text = Text(random)
-    kind, body = (model_call, tool_call, retrieval, model_call, tool_call)[number % 5](text)
+    kind, body = KINDS[number % len(KINDS)](text)
     error = random.random() < 0.3
     span_id = str(random.randint(10**18, 10**19))
     attributes: dict[str, Any] = {
@@ -205,3 +205,12 @@ def retrieval(text: Text) -> tuple[str, dict[str, Any]]:
         "output": {"documents": documents},
         "metadata": {"top_k": 4, "index": "policies-2026-11"},
     }
+
+
+KINDS = (model_call, tool_call, retrieval, model_call, tool_call)
+"""Of the spans, in turns."""
+
+
+def model_calls(items: list[bytes]) -> list[bytes]:
+    """Those of `spans`, from a whole number of turns, that are calls of a model."""
+    return [item for number, item in enumerate(items) if KINDS[number % len(KINDS)] is model_call]

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from evalforge.ingestion.pii.names import Names
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from helpers.engines import engine
 from helpers.sanitizing import KEY, sanitized
+from helpers.time_limits import within
 
 
 @lru_cache(maxsize=1)
@@ -67,6 +69,15 @@ def test_of_many_names_that_a_span_tells_none_stays_in_its_text(kind: str) -> No
         assert one not in shown(f"and {one} too", metadata={"rows": rows})
 
 
+def test_many_ids_that_begin_alike_are_looked_for_in_a_bounded_time() -> None:
+    names = Names()
+    ids = [{"user_id": "a " * (1 + number % 90) + str(number)} for number in range(1_900)]
+    names.learn({"metadata": {"rows": ids}}, lambda _: None)
+    text = "a " * 4_000 + "77"
+    within(0.5, lambda: names.find(text))
+    assert any(hit.end == len(text) for hit in names.find(text))
+
+
 def test_where_a_span_tells_more_names_than_are_looked_for_its_texts_are_withheld() -> None:
     rows = [
         {"customer_name": f"qz{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676)}"} for n in range(2_100)
@@ -111,3 +122,18 @@ def test_a_name_that_is_a_piece_of_a_stream_is_gone_when_the_pieces_are_joined(f
     found = json.dumps(sanitized(reading(), tags=["usr.name:Jane Doe"], output={"value": stream}))
     assert [word for word in ("jane", "doe", "a@b") if word in found] == []
     assert "hello" in found
+
+
+def test_two_tags_are_no_key_and_its_value() -> None:
+    found = sanitized(reading(), tags=["service:user", "checkout:beta"], input={"value": "the Checkout beta"})
+    assert found == {"tags": ["service:user", "checkout:beta"], "input": {"value": "the Checkout beta"}}
+
+
+def test_a_number_that_a_find_has_eaten_the_sign_of_is_gone_too() -> None:
+    assert "555" not in shown("user:pass@host+1 415 555 0123")
+
+
+def test_a_secret_behind_its_option_is_gone_though_it_begins_like_a_mark() -> None:
+    found = sanitized(reading(), metadata={"args": ["--password", "[WITHHELD chars=3]hunter2X", "x"]})
+    assert "hunter2X" not in str(found)
+    assert sanitized(reading(), **found) == found

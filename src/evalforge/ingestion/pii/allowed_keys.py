@@ -33,7 +33,7 @@ ANY_TEXT = words(
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:/-]{1,128}\Z")
 LARGEST_NUMBER = 2**63
 RUN = re.compile(r"[A-Za-z0-9+/]{20,}")
-WORDS = re.compile(r"(?:[A-Z]*[a-z]{2,}|[A-Z]+(?![a-z])|\d+|[+/])+\Z")
+WORDS = re.compile(r"(?:[A-Z]*+[a-z]{2,}+|[A-Z]++(?![a-z])|\d++|[+/])+\Z")
 """Words and numbers without spaces, and paths of them."""
 
 

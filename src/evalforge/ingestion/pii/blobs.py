@@ -1,7 +1,8 @@
 """Text hidden in an encoding: data URLs, base64 and hex are replaced whole, as nobody can see what is in them.
 
-A short run of the alphabet of base64 is one only if it decodes to printable text: an opaque id does not (chance below
-1 in 10,000 at ten bytes), and neither do words. A long run is one if it has letters of both cases and digits.
+A short run of the alphabet of base64 is one only if it has a capital or a digit and decodes to printable text: an
+opaque id does not (chance below 1 in 10,000 at ten bytes), and neither do words. A long run is one if it has letters of
+both cases and digits.
 Source: project's PII facts, §5 (leak routes: base64, data URL, hex).
 """
 
@@ -19,7 +20,7 @@ LONGEST_OPAQUE = 120
 SHORTEST_HEX = 20
 
 DATA_URL = re.compile(r"data:[\w.+/-]{0,100}(?:;[\w=.+-]{1,60}){0,5},[A-Za-z0-9+/=_%.~!*'()-]{8,}", re.IGNORECASE)
-RUN = re.compile(rf"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{SHORTEST_RUN},}}+={{0,2}}")
+RUN = re.compile(rf"(?<![A-Za-z0-9+/_-])(?=[a-z+/_-]*[A-Z0-9])[A-Za-z0-9+/_-]{{{SHORTEST_RUN},}}+={{0,2}}")
 HEX = re.compile(r"(?:[0-9a-fA-F]{2})+\Z")
 URL_SAFE = str.maketrans("-_", "+/")
 

@@ -5,8 +5,8 @@ gave it (`card_id`); where a key names a secret or a person all the same, that s
 """
 
 import re
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from evalforge.ingestion.pii import policy
 from evalforge.ingestion.pii.allowed_keys import why_not
@@ -15,6 +15,9 @@ from evalforge.ingestion.pii.placeholders import BUILT_IN_TYPES, MARK
 from evalforge.ingestion.pii.policy import LONGEST_KEY, PARENTS, Fate, KeyFate
 from evalforge.ingestion.pii.tags import TagReader
 from evalforge.ingestion.pii.words import ROLES
+
+Found = TypeVar("Found")
+MOST_REMEMBERED = 8_192
 
 
 class Told(NamedTuple):
@@ -31,6 +34,22 @@ SHORT, MOST_SPACES = 32, 9
 NO_KEY, NOTHING_TOLD = KeyFate(Fate.PLAIN, "", ""), Told("", "key ", "")
 
 
+class Remembered(dict[tuple[str, str], Found]):
+    """What is found for each (parent, key): as a dictionary, since it is asked some fifty times for a span."""
+
+    def __init__(self, find: Callable[[str, str], Found]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, at: tuple[str, str]) -> Found:
+        found = self._find(*at)
+        if len(at[1]) <= LONGEST_KEY:
+            if len(self) >= MOST_REMEMBERED:
+                self.clear()
+            self[at] = found
+        return found
+
+
 class Keys:
     """What becomes of the values under keys where texts are read. `allowed` are normal forms.
 
@@ -41,21 +60,18 @@ class Keys:
         self.allowed = allowed
         self._types = BUILT_IN_TYPES | types
         self._parents = policy.beginnings(allowed) - PARENTS
-        self._cached = lru_cache(maxsize=8192)(self._fate)
-        self._cached_told = lru_cache(maxsize=8192)(self._told)
+        self._fates: Remembered[KeyFate] = Remembered(self._fate)
+        self.tells: Remembered[Told] = Remembered(self._told)
+        """What each (parent, key) says of its value, as `told_by`."""
         self.read_tag = TagReader(self.fate_of)
 
     def fate_of(self, parent: str, key: str) -> KeyFate:
         """As `redacting_fate_of`; and Fate.KEEP, by the name that was allowed. A sentence is no key."""
-        if len(key) > SHORT and key.count(" ") > MOST_SPACES:
-            return NO_KEY
-        return self._cached(parent, key) if len(key) <= LONGEST_KEY else self._fate(parent, key)
+        return self._fates[parent, key]
 
     def told_by(self, parent: str, key: str) -> Told:
         """What the key says of its value."""
-        if len(key) > SHORT and key.count(" ") > MOST_SPACES:
-            return NOTHING_TOLD
-        return self._cached_told(parent, key if len(key) <= LONGEST_KEY else key[-LONGEST_KEY:])
+        return self.tells[parent, key]
 
     def marks_in(self, text: str) -> list[re.Match[str]]:
         """The marks in a text; where the type is none that is known, it may be a value in their form: no mark."""
@@ -75,6 +91,8 @@ class Keys:
         return not PLAIN_WORD.match(value)
 
     def _fate(self, parent: str, key: str) -> KeyFate:
+        if len(key) > SHORT and key.count(" ") > MOST_SPACES:
+            return NO_KEY
         found = redacting_fate_of(parent, key)
         if not self.allowed:
             return found
@@ -86,7 +104,9 @@ class Keys:
         return found._replace(parent=below)
 
     def _told(self, parent: str, key: str) -> Told:
-        found = self.fate_of(parent, key)
+        if len(key) > SHORT and key.count(" ") > MOST_SPACES:
+            return NOTHING_TOLD
+        found = self._fates[parent, key[-LONGEST_KEY:]]
         return Told(type_of(found), rule_of(found), found.parent)
 
 

@@ -39,6 +39,8 @@ SHORTEST_SESSION = 6
 SHORTEST_VALUE = 5
 """Characters of anything but a name, which is more likely to be a word or a number of the text's own."""
 
+PLAIN = re.compile(r"[A-Za-z0-9 ._@+,;:()/-]*\Z")
+"""What folding leaves as it is."""
 NUMBER_RUN = re.compile(r"(?<![^\W_])\+?\(?\d(?:[ ().\-/\u2010-\u2015\u00a0]{0,3}\d){6,19}(?![^\W_])")
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 """Scripts that put no space between words, or glue endings to names: Thai, Lao, Burmese, Japanese, Chinese, Korean."""
@@ -65,7 +67,8 @@ def names_of(kind: str, value: str) -> Iterator[tuple[str, Name]]:
     """(entity type, name) of everything to look for because a key of this type has this value."""
     if len(value) > LONGEST_NAME:
         return
-    value = _folded(value).text
+    if not PLAIN.match(value):
+        value = _folded(value).text
     if _says_nothing(kind, value):
         return
     digits = "".join(filter(str.isdecimal, value))

@@ -30,7 +30,8 @@ from evalforge.ingestion.pii.structures import OPENINGS
 from evalforge.ingestion.pii.text.hits import Hit, Unscannable
 from evalforge.ingestion.pii.words import NO_NAMES, SIGN_IN
 
-HIDING = re.compile(r"[\\%&\x00-\x08\x1b]")
+CONTROLS = re.compile(r"[\x00-\x08\x1b]")
+"""Beside backslashes, percent signs and ampersands, what may hide a name from a plain search."""
 MOST_VALUES = 64
 """Items of one list of names that are read."""
 SESSION_RULES = frozenset(f"key {name}" for name in SESSION_KEYS)
@@ -47,14 +48,18 @@ class Names:
         self.keys = keys
         self._types: dict[Name, str] = {}
         self._values: dict[str, Hit] = {}
-        self._by_word: dict[str, list[tuple[int, str]]] = {}
+        self._lengths: dict[str, set[int]] = {}
+        self._offsets: frozenset[int] = frozenset()
         self._probes: tuple[str, ...] = ()
+        self._all_probes: tuple[str, ...] = ()
+        self._shortest = 0
         self._spaced = self._too_many = False
         self.sizes: frozenset[int] = frozenset()
 
     def learn(self, value: Any, parse: Parse) -> None:
         """Take in every name that the keys in this value tell."""
-        told = sorted(set(told_in(value, parse, self.keys)))
+        tags = value.get("tags") if type(value) is dict else None
+        told = sorted(set(told_in(value, parse, self.keys, tags)))
         if not told:
             return
         for kind, text in told:
@@ -64,11 +69,14 @@ class Names:
         self._spaced = 0 < len(self._types) <= MAX_NAMES and min(self.sizes) > 0
         probes = {max(name.text.split(), key=len) for name in self._types if name.size > 0}
         self._probes = tuple(probes) if len(probes) <= MAX_NAMES else ("",)
+        self._all_probes = (*self._probes, *self._values)
+        self._shortest = min(map(len, self._all_probes), default=0)
         if len(self._values) > MAX_NAMES:
-            self._by_word = defaultdict(list)
-            for value in self._values:
-                if word := WORD.search(value):
-                    self._by_word[word[0]].append((word.start(), value))
+            first = {value: word for value in self._values if (word := WORD.search(value))}
+            self._offsets = frozenset(word.start() for word in first.values())
+            self._lengths = defaultdict(set)
+            for value, word in first.items():
+                self._lengths[value[: word.end()]].add(len(value))
 
     def type_of(self, name: Name) -> str | None:
         """As of Known."""
@@ -80,9 +88,20 @@ class Names:
             return []
         if self._too_many:
             raise Unscannable(f"a span tells more than {MOST_NAMES} names")
+        if self._spaced and not self._lengths and text.isascii():
+            # The common case: short texts have no room for a name, and most others none of them.
+            if len(text) < self._shortest:
+                return []
+            small = text.lower()
+            for probe in self._all_probes:
+                if probe in small:
+                    break
+            else:
+                if not hides(text):
+                    return []
         lowered = _lower(text)
         hits: list[Hit] = []
-        for value in self._values_in(lowered) if self._by_word else self._values:
+        for value in self._values_in(lowered) if self._lengths else self._values:
             if value in lowered:
                 what = self._values[value]
                 hits += [Hit(*place, what.type, what.canonical, RULE) for place in whole_words(lowered, value)]
@@ -91,17 +110,20 @@ class Names:
         return hits
 
     def _values_in(self, lowered: str) -> set[str]:
-        """The values whose first word is in the text, where there are too many to look for each."""
-        return {
-            value
-            for word in WORD.finditer(lowered)
-            for offset, value in self._by_word.get(word[0], ())
-            if lowered.startswith(value, max(0, word.start() - offset))
-        }
+        """The values in the text, where there are too many to look for each: by what they begin with and how long
+        they are, of which there is little however many share a word.
+        """
+        found: set[str] = set()
+        for word in WORD.finditer(lowered):
+            for offset in self._offsets:
+                start = word.start() - offset
+                if start >= 0 and (lengths := self._lengths.get(lowered[start : word.end()])):
+                    found |= self._values.keys() & {lowered[start : start + length] for length in lengths}
+        return found
 
     def _hides(self, text: str) -> bool:
         """Whether a name may be in the text without standing there as it is compared."""
-        return not (self._spaced and text.isascii()) or HIDING.search(text) is not None
+        return not (self._spaced and text.isascii()) or hides(text)
 
     def keyed(self, placeholders: Placeholders) -> tuple[str, ...]:
         """The names as other spans of the trace may know them: type, size and hash of each."""
@@ -142,6 +164,13 @@ class KeyedNames:
         return find_names(text, self)
 
 
+def hides(text: str) -> bool:
+    """Whether an ASCII text has anything that may hide a name from a plain search."""
+    if "\\" in text or "%" in text or "&" in text:
+        return True
+    return not text.isprintable() and CONTROLS.search(text) is not None
+
+
 def united_names(*keyed: Iterable[str]) -> tuple[str, ...]:
     """Keyed names as one, cut to the cap by their hashes, which any order and split leaves the same."""
     found = {name for names in keyed for name in names}
@@ -156,9 +185,13 @@ def _lower(text: str) -> str:
     return "".join(one if len(small := one.lower()) != 1 else small for one in text)
 
 
-def told_in(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
-    """(entity type, value) of every member of these objects and lists whose key tells one."""
-    left: list[tuple[Any, str, int]] = [(value, "", 0)]
+def told_in(value: Any, parse: Parse, keys: Keys, tags: Any = None) -> list[tuple[str, str]]:
+    """(entity type, value) of every member of these objects and lists whose key tells one.
+
+    `tags` is a list in it that is one of tags: two of them are no key and its value.
+    """
+    told: list[tuple[str, str]] = []
+    tells, left = keys.tells, [(value, "", 0)]
     while left:
         value, parent, depth = left.pop()
         if depth > MAX_DEPTH:
@@ -167,30 +200,33 @@ def told_in(value: Any, parse: Parse, keys: Keys) -> Iterator[tuple[str, str]]:
             value = parse(value)
         if type(value) is dict:
             if label := labelled(value):
-                yield from _values(keys.told_by(parent, value[label[0]]).kind, value[label[1]])
+                told += _values(tells[parent, value[label[0]]].kind, value[label[1]])
             for key, child in value.items():
-                kind, rule, below = keys.told_by(parent, key)
-                if kind:
-                    yield from _values(kind, child)
-                elif rule in SESSION_RULES:
-                    yield from _values(SESSION_ID, child)
-                if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
+                kind, rule, below = tells[parent, key]
+                if kind or rule in SESSION_RULES:
+                    told += _values(kind or SESSION_ID, child)
+                sort = type(child)
+                if sort is dict or sort is list or (sort is str and child[:1] in OPENINGS):
                     left.append((child, below, depth + 1))
         elif type(value) is list:
-            if len(value) == 2 and type(value[0]) is str and keys.is_pair(parent, value[0], value[1]):
-                yield from _values(keys.told_by(parent, value[0]).kind, value[1])
+            pair = len(value) == 2 and value is not tags
+            if pair and type(value[0]) is str and keys.is_pair(parent, value[0], value[1]):
+                told += _values(tells[parent, value[0]].kind, value[1])
             for child in value:
-                if type(child) is str and ":" in child:
-                    yield from _told_by_text(child, keys)
-                if type(child) is dict or type(child) is list or (type(child) is str and child[:1] in OPENINGS):
+                sort = type(child)
+                if sort is str and ":" in child:
+                    told += _told_by_text(child, keys)
+                if sort is dict or sort is list or (sort is str and child[:1] in OPENINGS):
                     left.append((child, parent, depth + 1))
+    return told
 
 
-def _told_by_text(tag: str, keys: Keys) -> Iterator[tuple[str, str]]:
+def _told_by_text(tag: str, keys: Keys) -> Iterable[tuple[str, str]]:
     key, _, value = tag.partition(":")
-    if len(key) <= LONGEST_NAME:
-        kind, rule, _ = keys.told_by("", key)
-        yield from _values(SESSION_ID if rule in SESSION_RULES else kind, value)
+    if len(key) > LONGEST_NAME:
+        return ()
+    kind, rule, _ = keys.tells["", key]
+    return _values(kind or SESSION_ID, value) if kind or rule in SESSION_RULES else ()
 
 
 def _values(kind: str, value: Any) -> Iterator[tuple[str, str]]:

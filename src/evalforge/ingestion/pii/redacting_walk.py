@@ -105,7 +105,7 @@ class RedactingWalk(Walk):
             if type(name) is not str or type(secret) is not str or not secret:
                 continue
             keys = self._redactor.keys
-            if keys.marks_in(secret):
+            if self._is_marks(secret):
                 continue
             if keys.told_by("", name).kind != SECRET or secret[0] == "-" or not keys.is_pair("", name, secret):
                 continue

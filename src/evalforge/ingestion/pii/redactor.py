@@ -22,11 +22,11 @@ from evalforge.ingestion.pii.shapes import withheld_mark
 from evalforge.ingestion.pii.text.hits import Hit, TextScanner, Unscannable, joined
 
 WITHHELD, TRUNCATED = "WITHHELD", "TRUNCATED"
-REMEMBERED = ((64, 8192), (4_096, 256))
+SHORT, MOST_SHORT, LONG, MOST_LONG = 64, 8_192, 4_096, 256
 """Characters up to which what is in a text is remembered, and of how many texts: a few megabytes at most."""
 
 ROUNDS = 4
-GLUE = re.compile(r"[.-]*[\w&;?=#%/+]")
+GLUE = re.compile(r"[.-]*[\w&;?=#%/+]|[ (]{1,2}\d{2}")
 SPACE = re.compile(r"\s")
 
 
@@ -53,15 +53,15 @@ class Remembering:
 
     def __init__(self, scanner: TextScanner, keys: Keys = BUILT_IN_KEYS) -> None:
         self._scanner, self._keys = scanner, keys
-        self._remembered = [(longest, lru_cache(many)(self._found)) for longest, many in REMEMBERED]
+        self._short = lru_cache(MOST_SHORT)(self._found)
+        self._long = lru_cache(MOST_LONG)(self._found)
 
     def found(self, text: str, key: str = "") -> Sequence[Hit]:
         """What the scanner, the keys in the text and its encodings tell, in any order."""
         size = len(text)
-        for longest, found in self._remembered:
-            if size <= longest:
-                return found(text, key)
-        return self._found(text, key)
+        if size <= SHORT:
+            return self._short(text, key)
+        return self._long(text, key) if size <= LONG else self._found(text, key)
 
     def scanned(self, text: str, key: str = "") -> Sequence[Hit]:
         """What the scanner says, if it makes sense."""
@@ -101,8 +101,14 @@ class Redactor:
 
         `key` is the normal form of the key over the text, or empty.
         """
-        window = text[: MAX_TEXT + SCANNED_BEYOND]
         try:
+            if (
+                len(text) <= MAX_TEXT
+                and "[" not in text
+                and not (self._names.find(text) or self._reader.found(text, key))
+            ):
+                return Redacted(text)
+            window = text[: MAX_TEXT + SCANNED_BEYOND]
             hits = self._found(window, key)
             if not hits and len(text) <= MAX_TEXT:
                 return Redacted(text)
@@ -182,7 +188,10 @@ class Redactor:
 
 
 def _may_show_more(text: str, hits: Iterable[Hit]) -> bool:
-    """Whether placeholders may show a key or a query that was none: one that something stood right before, or in."""
+    """Whether placeholders may show a key or a query that was none: one that something stood right before, or in.
+
+    A find may also have eaten how a number begins.
+    """
     pairs = "=" in text
     return any(GLUE.match(text, hit.end) or (pairs and SPACE.search(text, hit.start, hit.end)) for hit in hits)
 

@@ -19,6 +19,11 @@ class TagFate(NamedTuple):
     shown: str | None
 
 
+UNKNOWN = TagFate(Fate.PLAIN, "", None)
+READ = (Fate.PLAIN, Fate.WHOLE, Fate.REPLACE, Fate.KEEP)
+"""Fates of keys whose values are read."""
+
+
 class TagReader:
     """Reads tags by one judgement of keys, and remembers short ones."""
 
@@ -33,12 +38,11 @@ class TagReader:
     def _read(self, tag: str) -> TagFate:
         key, colon, value = tag.partition(":")
         if not colon:
-            return TagFate(Fate.PLAIN, "", None)
+            return UNKNOWN
         name = key.lower() if len(key) <= policy.LONGEST_KEY else ""
         check = TAG_CHECKS.get(name)
         if check is None:
             found = self._fate_of("", key)
-            unknown = found.fate in (Fate.PLAIN, Fate.WHOLE, Fate.REPLACE, Fate.KEEP)
-            return TagFate(Fate.PLAIN, "", None) if unknown else TagFate(found.fate, found.name, None)
+            return UNKNOWN if found.fate in READ else TagFate(found.fate, found.name, None)
         kept = "" if value == "" else check(value)
         return TagFate(Fate.PLAIN, name, None if kept is None else f"{name}:{kept}")

@@ -25,7 +25,9 @@ QUOTED = re.compile(
     re.DOTALL,
 )
 BARE = re.compile(r"([ \t]{0,2})(?!=)([^\s\"'`,;&<>(){}\[\]|\\]{3,300}+)(?![(\[{<])")
-LITERAL = re.compile(r"(?=.*\d).{6,}|.*[a-z].*[A-Z].*[^A-Za-z0-9].*|[^A-Za-z]*[!@#$%^*+~][^ ]{4,}", re.DOTALL)
+LITERAL = re.compile(
+    r"(?=.*\d).{6,}|[^a-z]*[a-z][^A-Z]*[A-Z][A-Za-z0-9]*[^A-Za-z0-9]|[^A-Za-z]*[!@#$%^*+~][^ ]{4,}", re.DOTALL
+)
 """A digit in six characters or more, letters of both cases and a sign, or a sign first: no word, no name in code."""
 REFERENCE = re.compile(
     r"[$%<{*]|(?:os|self|this|env|process|config|settings|cls|args|kwargs|req|request|ctx)\.|x{3,}\Z|\.{3}"

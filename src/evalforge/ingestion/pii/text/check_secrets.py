@@ -12,11 +12,11 @@ PLACEHOLDER = re.compile(
     r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+\Z|\{\{|%\(|%s|<|\{[a-z_]*\}\Z"
     r"|(?:none|null|true|false|undefined|redacted|hidden|masked|change_?me|example|placeholder|your[_-].*|my[_-].*)\Z"
 )
-CODE = re.compile(
-    r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]"
-    r"|[A-Za-z_]+(?:\.[A-Za-z_]+)+\Z"
-    r"|_*(?:[a-z]{2,}\d{0,2}(?:_+[a-z]+\d{0,2})+|[A-Z]{2,}\d{0,2}(?:_+[A-Z]+\d{0,2})+|(?:[A-Z]*[a-z]{2,}|[A-Z]{2,}){2,})\Z"
-    r"|[:(\[{]|[A-Za-z_]\w*=(?:None|True|False)\Z"
+CODE = re2.compile(
+    r"[A-Za-z_][\pL\pN_]*(?:\.[A-Za-z_][\pL\pN_]*)*[(\[]"
+    r"|[A-Za-z_]+(?:\.[A-Za-z_]+)+\z"
+    r"|_*(?:[a-z]{2,}\d{0,2}(?:_+[a-z]+\d{0,2})+|[A-Z]{2,}\d{0,2}(?:_+[A-Z]+\d{0,2})+|(?:[A-Z]*[a-z]{2,}|[A-Z]{2,}){2,})\z"
+    r"|[:(\[{]|[A-Za-z_][\pL\pN_]*=(?:None|True|False)\z"
 )
 """A call, an index, an attribute, a name in snake, constant or camel case, the rest of `::`, an opened bracket."""
 WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|_*[A-Z]?[a-z]+(?:[A-Z][a-z]+)*")

@@ -17,7 +17,7 @@ from evalforge.ingestion.pii.text.view import HOLE, Rewriting, View, seen
 
 MOST_LAYERS = 3
 """Encodings over one another that are undone, besides the backslashes of nested JSON, which are undone at once."""
-MOST_ESCAPES = 20_000
+MOST_ESCAPES = 8_000
 """Places where something is undone, all layers together: far denser than any text, and a bound on the time."""
 ESCAPES = re.compile(
     r"[\x00\x1b\\%&\[](?:"
