@@ -175,6 +175,8 @@ class PageReader:
         if not all(map(is_evaluator_name, span.evaluations)):
             told_by = READ_AGAIN  # a name that may not be stored is learnt from the span itself, by every run
         for captured in capture.trace_payload.spans:
+            if self._known.skipped(capture.trace_id, captured.span_id):
+                self.readings.met_before(capture)
             self._known.note(capture.trace_id, captured.span_id, span.start_ns, told_by)
         known = self.gathered.captures.get(capture.trace_id)
         self.gathered.captures[capture.trace_id] = capture if known is None else merge(known, capture)
