@@ -36,17 +36,20 @@ class KnownSpans:
         self.unchanged = 0
         self.hours: list[str] = []
 
-    def is_stored(self, raw: bytes) -> bytes | None:
-        """What tells these bytes if the span must be read; None if it is stored as it is, which is counted."""
-        content = self._manifests.content(raw)
+    def content(self, raw: bytes) -> bytes:
+        """What tells these bytes of a span from others."""
+        return self._manifests.content(raw)
+
+    def is_stored(self, content: bytes) -> bool:
+        """Whether the span with these bytes is stored as it is, and need not be read; it is counted then."""
         stored = self._manifests.find(content)
         if stored is None:
-            return content
+            return False
         span, hour = stored
         self.unchanged += 1
         self._skipped.add(span)
         self.hours.append(hour)
-        return None
+        return True
 
     @property
     def unchanged_traces(self) -> set[bytes]:
