@@ -1,6 +1,7 @@
-"""What Firestore costs a day and a month, from operations that `benchmarks.rescan` counts: `python -m benchmarks.costs`.
+"""What Firestore costs a day and a month, from operations that `benchmarks.rescan` counts.
 
-Three ways to read the same day again every 15 minutes. `make bench` prints the table, docs/firestore-costs.md keeps it.
+Three ways to read the same day again every 15 minutes. `make bench` and
+`python -m benchmarks.costs` print the table, docs/firestore-costs.md keeps it.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ FREE_A_DAY = Operations(reads=50_000, writes=20_000, deletes=20_000)
 
 
 def with_manifests(failures: int) -> Operations:
-    """What EvalForge does: known spans are told by 25 manifests, and only what is new or changed is read and written."""
+    """What EvalForge does: 25 manifests tell what is known, and only what is new or changed is read and written."""
     traces = failures * (1 + CHANGED_LATER)
     a_run = traces / RUNS_A_DAY
     commits = RUNS_A_DAY * -(-a_run // TRACES_A_COMMIT) * 2  # those of the data and those of the context
