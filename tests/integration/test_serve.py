@@ -73,6 +73,7 @@ def test_of_calls_at_the_same_moment_one_runs_and_the_others_are_told_so(store: 
     with FakeDatadog(script=[slow_body(0.1)]) as server, serving(environment(store, server.url)) as served:
         callers = [Caller(served) for _ in range(8)]
         wait_for(lambda: sum(not caller.is_alive() for caller in callers) == 7)
+        wait_for(lambda: server.searches)
         served.process.terminate()
         for caller in callers:
             caller.join()

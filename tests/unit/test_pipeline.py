@@ -118,6 +118,29 @@ def test_context_that_one_version_of_a_span_does_not_lead_to_is_there_for_the_ve
     assert [span.span_id for span in kept.trace_payload.context] == [parent["id"]]
 
 
+@pytest.mark.parametrize("traces_a_commit", [1, 450])
+@pytest.mark.parametrize("stored_is_the_worse", [True, False])
+def test_a_stored_version_and_another_that_one_run_meets_give_the_same_in_any_order(
+    traces_a_commit: int, stored_is_the_worse: bool
+) -> None:
+    versions = [failed(1, trace=f"{1:032x}", start_ns=START_MS, tags=[f"service:{name}"]) for name in "ab"]
+    versions.sort(key=lambda one: one["attributes"]["tags"], reverse=stored_is_the_worse)
+    ended = []
+    for order in ([0, 1], [1, 0]):
+        with closing(SqliteStore(None)) as store:
+            clock = FakeClock()
+            run(store, [[versions[0]]], clock)
+            clock.advance(900)
+            run(store, [[versions[number]] for number in order], clock, traces_a_commit=traces_a_commit)
+            clock.advance(900)
+            ended.append(stored(store))
+            again = run(store, [[versions[1]]], clock)
+            assert again.tally.spans_unchanged == 0, "which of the two is the later is for this run to see"
+            (kept,) = store.list_captures(CaptureFilter())
+            assert kept.service_name == versions[1]["attributes"]["tags"][0].partition(":")[2]
+    assert ended[0] == ended[1]
+
+
 @commits
 def test_a_second_run_changes_nothing_if_the_data_did_not_whatever_the_order_it_comes_in(traces_a_commit: int) -> None:
     @settings(max_examples=60, deadline=None)

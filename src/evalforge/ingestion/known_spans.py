@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from evalforge.ingestion.manifests import Manifests, hour_of
+from evalforge.ingestion.manifests import Manifests, hour_of, trace_of
 from evalforge.ingestion.merging import at_the_caps
 from evalforge.models import FailureCapture
 from evalforge.ports import Manifest
@@ -18,10 +18,10 @@ READ_AGAIN = b""
 
 
 class Reading(NamedTuple):
-    """A failing span that was read: the hour of its start, its id and what tells its bytes."""
+    """A failing span that was read: the hour of its start, what tells it from others, and what tells its bytes."""
 
     hour: str
-    span_id: str
+    span: bytes
     content: bytes
 
 
@@ -31,21 +31,34 @@ class KnownSpans:
     def __init__(self, manifests: Manifests) -> None:
         self._manifests = manifests
         self._read: defaultdict[str, dict[str, Reading]] = defaultdict(dict)
-        self.unchanged_traces: set[bytes] = set()
+        self._skipped: set[bytes] = set()
+        self._committed: set[bytes] = set()
         self.unchanged = 0
         self.hours: list[str] = []
 
-    def is_stored(self, raw: bytes) -> bytes | None:
-        """What tells these bytes if the span must be read; None if it is stored as it is, which is counted."""
-        content = self._manifests.content(raw)
+    def content(self, raw: bytes) -> bytes:
+        """What tells these bytes of a span from others."""
+        return self._manifests.content(raw)
+
+    def is_stored(self, content: bytes) -> bool:
+        """Whether the span with these bytes is stored as it is, and need not be read; it is counted then."""
         stored = self._manifests.find(content)
         if stored is None:
-            return content
-        trace, hour = stored
+            return False
+        span, hour = stored
         self.unchanged += 1
-        self.unchanged_traces.add(trace)
+        self._skipped.add(span)
         self.hours.append(hour)
-        return None
+        return True
+
+    @property
+    def unchanged_traces(self) -> set[bytes]:
+        """What tells the traces of which a span was skipped."""
+        return {trace_of(span) for span in self._skipped}
+
+    def skipped(self, trace_id: str, span_id: str) -> bool:
+        """Whether this run met the span as it is stored, before another version of it."""
+        return bool(self._skipped) and self._manifests.span(trace_id, span_id) in self._skipped
 
     def began(self, start_ns: int | None) -> None:
         """A span was read that began then."""
@@ -59,12 +72,18 @@ class KnownSpans:
     def note(self, trace_id: str, span_id: str, start_ns: int | None, content: bytes) -> None:
         """A failing span of a trace was read.
 
-        Of one that this run reads in two versions, the worse is stored and the other may be the later: that one is
-        left to the next run.
+        Of one that this run meets in two versions, the worse is stored and the other may be the later: that one is
+        left to the next run. An earlier version that is stored is no longer skipped from now on.
         """
-        known = self._read[trace_id].get(span_id)
+        span, hour, known = (
+            self._manifests.span(trace_id, span_id),
+            hour_of(start_ns),
+            self._read[trace_id].get(span_id),
+        )
         changing = known is not None and known.content != content
-        self._read[trace_id][span_id] = Reading(hour_of(start_ns), span_id, READ_AGAIN if changing else content)
+        changing = changing or span in self._skipped or span in self._committed
+        self._manifests.doubt(hour, span)
+        self._read[trace_id][span_id] = Reading(hour, span, READ_AGAIN if changing else content)
 
     def forget(self, trace_ids: Collection[str]) -> None:
         """These traces are not stored after all, though their manifests may say so."""
@@ -90,15 +109,16 @@ class KnownSpans:
                 self._read.pop(trace_id, None)
             elif trace_id in unfinished:
                 for reading in self._read.get(trace_id, {}).values():
-                    self._manifests.drop(reading.hour, trace_id, reading.span_id)
+                    self._manifests.drop(reading.hour, reading.span)
             else:
-                self._note(trace_id, self._read.pop(trace_id, {}).values())
+                self._note(self._read.pop(trace_id, {}).values())
         self._manifests.forget(capped)
         return self._manifests.changed()
 
-    def _note(self, trace_id: str, readings: Iterable[Reading]) -> None:
-        for reading in readings:
-            if reading.content == READ_AGAIN:
-                self._manifests.drop(reading.hour, trace_id, reading.span_id)
+    def _note(self, readings: Iterable[Reading]) -> None:
+        for hour, span, content in readings:
+            self._committed.add(span)
+            if content == READ_AGAIN:
+                self._manifests.drop(hour, span)
             else:
-                self._manifests.note(reading.hour, trace_id, reading.span_id, reading.content)
+                self._manifests.note(hour, span, content)

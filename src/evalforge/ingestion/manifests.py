@@ -44,26 +44,31 @@ class Manifests:
             entries = _unpacked(manifest.entries) if manifest.salt == self.salt else None
             if entries is not None:
                 self._hours[hour] = entries
-                self._stored.update((content, (span[:ID_BYTES], hour)) for span, content in entries.items())
+                self._stored.update((content, (span, hour)) for span, content in entries.items())
 
     def find(self, content: bytes) -> tuple[bytes, str] | None:
-        """What tells the trace of a span with these bytes, and the hour it began in, if it is stored as it is."""
+        """What tells the span with these bytes, and the hour it began in, if it is stored as it is."""
         return self._stored.get(content)
 
-    def note(self, hour: str, trace_id: str, span_id: str, content: bytes) -> None:
+    def note(self, hour: str, span: bytes, content: bytes) -> None:
         """A span was captured: from the next `changed` on its manifest has it, in place of an earlier version."""
         if hour not in self.hours:
             return
         entries = self._hours.setdefault(hour, {})
-        span = self._span(trace_id, span_id)
         if entries.get(span) != content:
             entries[span] = content
-            self._stored[content] = (span[:ID_BYTES], hour)
             self._changed.add(hour)
+        self._stored[content] = (span, hour)
 
-    def drop(self, hour: str, trace_id: str, span_id: str) -> None:
+    def doubt(self, hour: str, span: bytes) -> None:
+        """Another version of this span was read: the one that is stored is found no more until it is noted again."""
+        content = self._hours.get(hour, {}).get(span)
+        if content is not None:
+            self._stored.pop(content, None)
+
+    def drop(self, hour: str, span: bytes) -> None:
         """What an earlier version of this span said is no longer what is stored."""
-        content = self._hours.get(hour, {}).pop(self._span(trace_id, span_id), None)
+        content = self._hours.get(hour, {}).pop(span, None)
         if content is not None:
             self._stored.pop(content, None)
             self._changed.add(hour)
@@ -72,7 +77,7 @@ class Manifests:
         """Of these traces no span may be skipped."""
         traces = {self._id(trace_id) for trace_id in trace_ids}
         for hour, entries in self._hours.items() if traces else ():
-            gone = [span for span in entries if span[:ID_BYTES] in traces]
+            gone = [span for span in entries if trace_of(span) in traces]
             for span in gone:
                 self._stored.pop(entries.pop(span), None)
             if gone:
@@ -91,11 +96,17 @@ class Manifests:
         hours, self._changed = sorted(self._changed), set()
         return [Manifest(hour=hour, salt=self.salt, entries=_packed(self._hours[hour])) for hour in hours]
 
-    def _span(self, trace_id: str, span_id: str) -> bytes:
+    def span(self, trace_id: str, span_id: str) -> bytes:
+        """What entries tell a span by."""
         return self._id(trace_id) + self._id(span_id)
 
     def _id(self, text: str) -> bytes:
         return hashlib.blake2b(text.encode(), key=self._key, digest_size=ID_BYTES).digest()
+
+
+def trace_of(span: bytes) -> bytes:
+    """What tells the trace of a span."""
+    return span[:ID_BYTES]
 
 
 def hour_of(start_ns: int | None) -> str:

@@ -1,6 +1,6 @@
 """From pages of raw spans to captures: decode, drop what was read before, classify, sanitise, gather by trace.
 
-Pure but for what it remembers of its own run: a 64-bit hash of each span's bytes, so that a span which Datadog's
+Pure but for what it remembers of its own run: the 12 bytes that tell each span's bytes, so that a span which Datadog's
 shifting pages show twice is known again, and what was read of which trace (`Readings`).
 """
 
@@ -84,7 +84,7 @@ class PageReader:
         self._rules, self._sanitizer, self._known = rules, sanitizer, known
         self._ml_apps = frozenset(app.casefold() for app in ml_apps)
         self._run_id, self._fetched_at = run_id, fetched_at
-        self._contents: set[int] = set()
+        self._contents: set[bytes] = set()
         self._evaluators: set[str] = set()
         self.readings = Readings()
         self.gathered = Gathered()
@@ -123,13 +123,12 @@ class PageReader:
         )
 
     def _read_span(self, raw: bytes) -> None:
-        content = hash(raw)
+        content = self._known.content(raw)
         if content in self._contents:
             self.gathered.excluded[DUPLICATE] += 1
             return
         self._contents.add(content)
-        told_by = self._known.is_stored(raw)
-        if told_by is None:
+        if self._known.is_stored(content):
             return
         try:
             span = decode_span(raw)
@@ -147,7 +146,7 @@ class PageReader:
             odd_id, span_id = self._hashed(span, "trace_id"), span.span_id or self._hashed(span, "span_id")
             self._bury(raw, "its trace id is missing or neither hex nor decimal", trace_id=odd_id, span_id=span_id)
         else:
-            self._capture(span, findings, told_by)
+            self._capture(span, findings, content)
 
     def _learn_from(self, span: Span) -> None:
         """Every name is asked for; only what may be shown is stored. Both are bounded."""
@@ -175,6 +174,8 @@ class PageReader:
         if not all(map(is_evaluator_name, span.evaluations)):
             told_by = READ_AGAIN  # a name that may not be stored is learnt from the span itself, by every run
         for captured in capture.trace_payload.spans:
+            if self._known.skipped(capture.trace_id, captured.span_id):
+                self.readings.met_before(capture)
             self._known.note(capture.trace_id, captured.span_id, span.start_ns, told_by)
         known = self.gathered.captures.get(capture.trace_id)
         self.gathered.captures[capture.trace_id] = capture if known is None else merge(known, capture)

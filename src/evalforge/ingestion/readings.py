@@ -15,9 +15,11 @@ class Readings:
 
     def note(self, capture: FailureCapture) -> None:
         """One span was read, and these signals of it."""
-        trace_id, spans = capture.trace_id, capture.trace_payload.spans
-        self._now.update([hash((trace_id, span.span_id)) for span in spans])
-        self._now.update([hash((trace_id, signal.identity)) for signal in capture.signals])
+        self._now.update(_places(capture))
+
+    def met_before(self, capture: FailureCapture) -> None:
+        """A span of which this run had met another version before: the one that is stored."""
+        self._earlier.update(_places(capture))
 
     def committed(self) -> None:
         """What was read is in the store."""
@@ -34,3 +36,9 @@ class Readings:
             return "now" if place in self._now else "unread"
 
         return standing
+
+
+def _places(capture: FailureCapture) -> list[int]:
+    trace_id = capture.trace_id
+    spans = [hash((trace_id, span.span_id)) for span in capture.trace_payload.spans]
+    return spans + [hash((trace_id, signal.identity)) for signal in capture.signals]

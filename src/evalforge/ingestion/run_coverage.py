@@ -8,6 +8,7 @@ be in order, nothing counts before the search has ended.
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from evalforge.ingestion.manifests import HOUR_FORMAT, UNKNOWN_HOUR
 from evalforge.ingestion.slices import Segment, compacted, plan, record_for, with_doubt, with_reading
@@ -81,5 +82,6 @@ class RunCoverage:
             self._left = [start for start in self._left if start not in whole]
 
 
+@lru_cache(maxsize=256)  # asked for each span, of few hours
 def _start_of(hour: str) -> datetime:
     return datetime.strptime(hour, HOUR_FORMAT).replace(tzinfo=UTC)
