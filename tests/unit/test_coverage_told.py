@@ -55,7 +55,8 @@ def test_the_rest_of_an_hour_in_which_the_last_reading_ended_is_not_read_once_th
 
 
 def test_of_the_newest_hour_only_what_was_read_is_told() -> None:
-    assert told(whole(-1), whole(0, until=0)) == [("complete", at(-1), at(0))]
+    [one] = covered(record(whole(-1), whole(0, until=0.25)), NOON + timedelta(minutes=30))
+    assert (one.state, one.start, one.end) == ("complete", at(-1), at(0.25))
 
 
 def test_nothing_is_told_of_the_time_before_anything_was_asked_for() -> None:

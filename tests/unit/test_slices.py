@@ -9,7 +9,7 @@ import pytest
 from evalforge.common.clock import timestamp
 from evalforge.ingestion.run_coverage import RunCoverage
 from evalforge.ingestion.slices import HOUR, window_of
-from evalforge.models import CoverageRecord
+from evalforge.models import CoverageRecord, SliceReading
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DEEP = 72.0
@@ -47,6 +47,24 @@ def test_every_hour_is_read_again_each_day_until_all_of_it_is_as_old_as_the_deep
         assert len([one for one in moments if one > start + timedelta(hours=25)]) <= 3
 
 
+def test_the_last_reading_of_an_hour_comes_once_all_of_it_is_old_enough_however_fresh_the_one_before() -> None:
+    old = NOON + timedelta(hours=DEEP)
+    before = SliceReading(
+        start=timestamp(NOON - HOUR),
+        end=timestamp(NOON),
+        until=timestamp(NOON),
+        read_at=timestamp(old - timedelta(minutes=1)),
+    )
+    record = CoverageRecord(asked="a", since=before.start, slices=(before,))
+
+    def is_due(now: datetime, record: CoverageRecord) -> bool:
+        return any(NOON - HOUR in segment.slices for segment in coverage_at(now, record).deep_segments)
+
+    assert not is_due(old - timedelta(seconds=1), record)
+    assert is_due(old, record)
+    assert not is_due(old + timedelta(hours=23), after_a_run(old, record))
+
+
 def test_a_reading_that_leaves_out_the_beginning_of_an_hour_does_not_claim_to_have_read_it_again() -> None:
     first = after_a_run(NOON, None, 0)
     again = after_a_run(NOON + timedelta(hours=3, minutes=30), first, 0)
@@ -62,14 +80,14 @@ def test_after_an_outage_the_deep_pass_reads_at_once_what_no_run_had_read() -> N
 
 
 def test_the_deep_pass_reads_nothing_of_the_time_before_anything_was_asked_for() -> None:
-    assert coverage_at(NOON, None).deep_segments == ()
+    assert coverage_at(NOON + timedelta(minutes=20), None).deep_segments == ()
     short = RunCoverage(None, asked="a", window=window_of(NOON, 1), deep_hours=DEEP, read_at=timestamp(NOON))
     assert short.deep_segments == ()
 
 
 def test_without_a_deep_look_back_nothing_is_due() -> None:
     record = after_a_run(NOON, None, 0)
-    assert coverage_at(NOON + timedelta(hours=60), record, 0).deep_segments == ()
+    assert coverage_at(NOON + timedelta(hours=60.5), record, 0).deep_segments == ()
 
 
 def test_a_deep_pass_that_is_cut_short_takes_nothing_from_what_was_read_and_the_next_run_goes_on() -> None:
