@@ -14,7 +14,7 @@ from helpers.commands import HASH_KEY, RULE_CACHE, environment, evalforge, on_a_
 from helpers.exported import failed, item, judged
 from helpers.fake_datadog import FakeDatadog, page, reply
 
-COMMANDS = ["demo", "capture", "captures", "runs", "dead-letters", "erase", "rules", "sanitize", "sandbox"]
+COMMANDS = ["demo", "capture", "captures", "runs", "coverage", "dead-letters", "erase", "rules", "sanitize", "sandbox"]
 
 
 @pytest.fixture

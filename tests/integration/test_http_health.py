@@ -22,8 +22,11 @@ def test_a_store_without_a_run_has_never_run(client: TestClient) -> None:
         "reasons": [],
         "last_run": None,
         "coverage": None,
+        "slices": [],
+        "lateness": {"buckets": {}, "unknown": 0, "p50_hours": None, "p99_hours": None},
         "rate_limit": None,
         "captures_waiting": 0,
+        "at_least": False,
         "dead_letters": 0,
     }
 
@@ -39,8 +42,11 @@ def test_health_tells_the_last_run_from_the_store(client_of: Opener, datadog: Fa
         "last_run": {name: report[name] for name in ("run_id", "outcome", "started_at", "finished_at", "window")}
         | {"state": "complete", "reasons": []},
         "coverage": {"state": "complete", "reasons": [], "window": report["window"]},
+        "slices": report["coverage"]["slices"],
+        "lateness": report["lateness"],
         "rate_limit": report["rate_limit"],
         "captures_waiting": 2,
+        "at_least": False,
         "dead_letters": 0,
     }
     assert answer.json()["rate_limit"]["remaining"] == 98

@@ -139,8 +139,10 @@ def test_a_page_says_what_the_last_run_read_so_that_nothing_is_not_taken_for_hea
     datadog.script = [reply(503)] * 2
     client = client_of(datadog.url, EVALFORGE_MAX_CALLS="2")
     asked = {"service": service} if service else {}
-    assert client.get("/captures", params=asked).json() == {"items": [], "next_cursor": None, "last_run": None}
+    nothing = {"items": [], "next_cursor": None, "at_least": False, "last_run": None}
+    assert client.get("/captures", params=asked).json() == nothing
     report = client.post("/ingestion/run-once").json()
+    assert client.get("/captures", params=asked).json()["at_least"] is True
     assert client.get("/captures", params=asked).json()["last_run"] == {
         "run_id": report["run_id"],
         "outcome": "partial",

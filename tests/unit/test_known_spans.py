@@ -138,11 +138,11 @@ def test_an_evaluator_whose_name_may_not_be_stored_is_learnt_by_every_run(store:
 def test_manifests_that_no_run_will_ask_for_again_are_forgotten(store: SqliteStore) -> None:
     clock = FakeClock()
     lease = store.acquire_lease("before", clock.now(), 60)
-    old = [Manifest(hour=hour, salt="s", entries=bytes(ENTRY_BYTES)) for hour in (HOURS[70], HOURS[80], HOURS[190])]
+    old = [Manifest(hour=hour, salt="s", entries=bytes(ENTRY_BYTES)) for hour in (HOURS[90], HOURS[100], HOURS[190])]
     store.commit(lease, Batch(manifests=old))
     store.release_lease(lease)
     run(store, [failed(2, **at(3))], clock)
-    assert store.manifests([one.hour for one in old]).keys() == {HOURS[70]}
+    assert store.manifests([one.hour for one in old]).keys() == {HOURS[90]}
 
 
 def test_what_a_manifest_of_other_rules_says_is_replaced(store: SqliteStore) -> None:

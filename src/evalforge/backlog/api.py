@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +16,7 @@ from evalforge.common.errors import ConfigurationError
 from evalforge.common.ids import stored_id
 from evalforge.common.problems import documented
 from evalforge.common.times import moment
-from evalforge.models import FailureCapture, FailureType, LastRun, Severity
+from evalforge.models import FailureCapture, FailureType, LastRun, Severity, may_lack
 from evalforge.ports import CaptureFilter, CaptureStore, Position
 
 BAD_REQUEST, NOT_FOUND = 400, 404
@@ -49,11 +50,13 @@ class CapturePage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: newest failure first (unknown last), then by trace id.
     next_cursor: what to send as cursor for the next page; null on the last page.
+    at_least: whether there may be more than the pages show, for something of that time was not read whole.
     last_run: the newest run, so that an empty page is not taken for a healthy app; null if nothing ever ran.
     """
 
     items: list[FailureCapture]
     next_cursor: str | None
+    at_least: bool
     last_run: LastRun | None
 
 
@@ -77,7 +80,7 @@ def router(stores: Stores, clock: Clock) -> APIRouter:
             raise HTTPException(BAD_REQUEST, str(error)) from None
         wanted = CaptureFilter(since=since, service=query.service, type=query.type, severity=query.severity)
         with stores() as store:
-            return _json(_page(store, wanted, query.limit, after))
+            return _json(_page(store, wanted, query.limit, after, clock.now()))
 
     @routes.get(
         "/captures/{trace_id}",
@@ -97,13 +100,19 @@ def router(stores: Stores, clock: Clock) -> APIRouter:
     return routes
 
 
-def _page(store: CaptureStore, wanted: CaptureFilter, limit: int, after: Position | None) -> bytes:
+def _page(store: CaptureStore, wanted: CaptureFilter, limit: int, after: Position | None, now: datetime) -> bytes:
     """One capture more than asked for is read, to know whether there is a next page.
 
-    The last run is read first: it may have found less than the page shows, never claim more.
+    The last run and the coverage are read first: they may claim less than the page shows, never more.
     """
     newest = next(store.list_runs(1), None)
-    page: dict[str, Any] = {"items": [], "next_cursor": None, "last_run": LastRun.of(newest) if newest else None}
+    since = datetime.fromisoformat(wanted.since) if wanted.since is not None else None
+    page: dict[str, Any] = {
+        "items": [],
+        "next_cursor": None,
+        "at_least": may_lack(store.coverage(), newest, now, since),
+        "last_run": LastRun.of(newest) if newest else None,
+    }
     items: list[msgspec.Raw] = page["items"]
     size, last = 0, after
     for capture in store.list_captures(wanted, limit + 1, after):

@@ -44,6 +44,7 @@ app.command("capture", short_help="Capture the failed traces of the last hours, 
 app.add_typer(stored.captures, name="captures")
 app.add_typer(stored.runs, name="runs")
 app.add_typer(stored.dead_letters, name="dead-letters")
+app.command("coverage", short_help="Show which time was read whole, and which was not.")(stored.coverage)
 app.command("erase", short_help="Remove a trace, or all traces of a user, for good.")(erase.erase)
 app.add_typer(pii.pii, name="pii")
 app.command("rules", short_help="Show the failure rules, or try changed ones on a window.")(rules.rules)

@@ -16,7 +16,10 @@ EXIT_CODES = {"complete": 0, "partial": 3}
 def capture(
     json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on the last line.")] = False,
     lookback: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How far back to read: 90m, 24h, 3d; at most 72h. Default: 24h.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="How far back to read, and no further: 90m, 24h, 3d; at most 72h. Default: 24h."
+        ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on a terminal too.")] = False,
 ) -> int:
@@ -30,7 +33,7 @@ def capture(
     from evalforge.common.clock import SystemClock
     from evalforge.common.config import read_settings, unknown_names
 
-    settings = read_settings(lookback_hours=hours(lookback))
+    settings = read_settings(lookback_hours=hours(lookback), deep_lookback_hours=None if lookback is None else 0.0)
     ignored = unknown_names()
     if terminal.err_is_terminal():
         for name in ignored:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -54,7 +55,7 @@ def list_captures(
     from evalforge.cli import layout, tables
     from evalforge.common.clock import SystemClock, timestamp
     from evalforge.common.times import moment
-    from evalforge.models import FAILURE_TYPES, SEVERITIES
+    from evalforge.models import FAILURE_TYPES, SEVERITIES, may_lack
     from evalforge.ports import CaptureFilter
 
     _one_of("--type", type, FAILURE_TYPES)
@@ -71,7 +72,15 @@ def list_captures(
         if shown:
             table, left_out = tables.captures_table(shown)
             layout.show_list(table)
-        _footer(len(shown), store.count_captures(wanted), "capture", of_all=store.count_captures(CaptureFilter()))
+        newest = next(store.list_runs(1), None)
+        since_moment = datetime.fromisoformat(start) if start is not None else None
+        _footer(
+            len(shown),
+            store.count_captures(wanted),
+            "capture",
+            of_all=store.count_captures(CaptureFilter()),
+            at_least=may_lack(store.coverage(), newest, SystemClock().now(), since_moment),
+        )
         if left_out:
             terminal.note(f"Left out at this width: {', '.join(left_out)}; widen the terminal, or --format jsonl.")
         terminal.note(_how_sure(store, settings))
@@ -132,6 +141,31 @@ def show_run(
         terminal.print_json(run)
     else:
         terminal.console().print(tables.run_report(run, billed=settings.firestore is not None))
+
+
+def coverage(format: FormatOption = None) -> None:  # noqa: A002
+    """Show which time was read whole, which in part and why, and which can never be read; newest first.
+
+    What was captured is all there is only of time that is complete.
+    """
+    from evalforge.cli import layout, tables
+    from evalforge.common.clock import SystemClock
+    from evalforge.models import covered
+
+    with _store() as (store, settings):
+        stretches = covered(store.coverage(), SystemClock().now())[::-1]
+        if _as_json(format):
+            for one in stretches:
+                terminal.print_json(one)
+            return
+        if stretches:
+            layout.show_list(tables.coverage_table(stretches))
+            if any(one.state == "partial" for one in stretches):
+                terminal.note(
+                    f"\nThe next run reads what is partial, as far back as its look-back and deep pass reach: "
+                    f"{terminal.program()} capture"
+                )
+        terminal.note(_how_sure(store, settings))
 
 
 @dead_letters.command("list", short_help="List them: ids, reason and shape, never text.")
@@ -197,11 +231,12 @@ def _one_of(flag: str, value: str | None, accepted: Any) -> None:
         raise ConfigurationError(f"{flag}={value}: accepted is one of {', '.join(accepted)}")
 
 
-def _footer(shown: int, total: int, noun: str, of_all: int | None = None) -> None:
+def _footer(shown: int, total: int, noun: str, of_all: int | None = None, *, at_least: bool = False) -> None:
     plural = noun if total == 1 else f"{noun}s"
     match = f" of {of_all:,} match" if of_all is not None and of_all != total else ""
     rest = f" (the first {shown}; more with --limit)" if shown < total else ""
-    terminal.note(f"\n{total:,}{match or f' {plural}'}{rest}.")
+    sure = "At least " if at_least else ""
+    terminal.note(f"\n{sure}{total:,}{match or f' {plural}'}{rest}.")
 
 
 def _how_sure(store: "CaptureStore", settings: "Settings") -> str:

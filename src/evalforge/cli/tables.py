@@ -12,14 +12,18 @@ from evalforge.cli.terminal import counted
 from evalforge.models import (
     FAILURE_TYPES,
     SEVERITIES,
+    CoveredTime,
     DeadLetter,
+    DeepPass,
     FailureCapture,
     IngestionRun,
+    Lateness,
     RulesChange,
     RulesVerdict,
 )
 
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
+STATE_COLOURS = {"complete": "green", "partial": "yellow", "never": "red"}
 UNKNOWN = "-"
 FREE = "an embedded store and Datadog's search cost nothing a call"
 NOT_ESTIMATED = "not estimated: Google bills Firestore's reads and writes; Datadog's search costs nothing a call"
@@ -100,10 +104,46 @@ def runs_table(runs: Iterable[IngestionRun]) -> Table:
     )
     for run in runs:
         tally = run.tally
-        numbers = (tally.captures_created, tally.captures_updated, tally.captures_unchanged, tally.dead_letters)
+        others = (tally.captures_updated, tally.captures_unchanged, tally.dead_letters)
         why = next(iter(run.coverage.reasons), "")
-        table.add_row(when(run.started_at), run.outcome, *map(str, numbers), run.run_id, why)
+        table.add_row(
+            when(run.started_at), run.outcome, at_least(tally.captures_created, run), *map(str, others), run.run_id, why
+        )
     return table
+
+
+def coverage_table(stretches: Iterable[CoveredTime]) -> Table:
+    """One line a stretch of time, as it is covered."""
+    table = grid(None, "State", "From", "To", "Read", "Reason", folds="Reason")
+    for one in stretches:
+        state = Text(one.state, style=STATE_COLOURS[one.state])
+        table.add_row(state, when(one.start), when(one.end), when(one.read_at), one.reason or "")
+    return table
+
+
+def at_least(number: int, run: IngestionRun) -> str:
+    """The number, and that it may be too low if the run could not read everything."""
+    return f"at least {number:,}" if run.coverage.state == "partial" else f"{number:,}"
+
+
+def lateness(told: Lateness) -> str:
+    """How late failures were seen."""
+    if told.p50_hours is None:
+        return (
+            f"{counted(told.unknown, 'failure')} in time that no run had read before" if told.unknown else "nothing new"
+        )
+    known = ", ".join(f"{number:,} within {name}" for name, number in told.buckets.items() if name != "longer")
+    longer = f", {told.buckets['longer']:,} later" if "longer" in told.buckets else ""
+    unknown = f"; {told.unknown:,} in time that no run had read before" if told.unknown else ""
+    return f"half within {told.p50_hours:g} h, 99 % within {told.p99_hours:g} h ({known}{longer}{unknown})"
+
+
+def deep_pass(told: DeepPass) -> str:
+    """What became of the deep pass."""
+    if not told.due:
+        return "nothing was due"
+    reasons = "".join(f"; {reason}" for reason in told.reasons)
+    return f"{told.read} of {counted(told.due, 'hour')} before the window read again{reasons}"
 
 
 def run_report(run: IngestionRun, *, billed: bool) -> Table:
@@ -119,8 +159,11 @@ def run_report(run: IngestionRun, *, billed: bool) -> Table:
         ("Spans", f"{tally.spans_seen:,} seen, {tally.spans_included:,} included; excluded: {excluded or 'none'}"),
         (
             "Captures",
-            f"{tally.captures_created} created, {tally.captures_updated} updated, {tally.captures_unchanged} unchanged",
+            f"{at_least(tally.captures_created, run)} created, {tally.captures_updated} updated, "
+            f"{tally.captures_unchanged} unchanged",
         ),
+        ("Lateness", lateness(run.lateness)),
+        ("Deep pass", deep_pass(run.deep_pass)),
         ("Context", f"{counted(tally.context_calls, 'call')}, {counted(tally.context_spans, 'span')} read"),
         ("Dead letters", f"{tally.dead_letters} ({tally.dead_letters_new} new)"),
         ("Evaluators", asked or "none asked for by name"),

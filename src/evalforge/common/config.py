@@ -128,6 +128,13 @@ class Settings(BaseModel):
     lookback_hours: float = Field(
         24.0, alias="EVALFORGE_LOOKBACK_HOURS", gt=0, le=MAX_LOOKBACK_HOURS, description="hours, above 0 and at most 72"
     )
+    deep_lookback_hours: float = Field(
+        72.0,
+        alias="EVALFORGE_DEEP_LOOKBACK_HOURS",
+        ge=0,
+        le=MAX_LOOKBACK_HOURS,
+        description="hours, 0 (off) to 72",
+    )
     quality_threshold: float = Field(
         0.5,
         alias="EVALFORGE_QUALITY_THRESHOLD",

@@ -1,6 +1,6 @@
 """What a run does about those before it: one that was killed is closed, and their pace goes on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -21,6 +21,14 @@ def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
         store.save_run(
             msgspec.structs.replace(run, outcome="failed", finished_at=now, errors=(why,), coverage=coverage)
         )
+
+
+def other_key(runs: Sequence[IngestionRun], key_id: str | None) -> str | None:
+    """What to say if the newest of these runs, which come first, hashed with another key."""
+    last = runs[0] if runs else None
+    if last is None or not last.hash_key_id or last.hash_key_id == key_id:
+        return None
+    return f"EVALFORGE_HASH_KEY is not the key of the last run ({last.run_id}): the same user has another hash now"
 
 
 def recent_calls(runs: Iterable[IngestionRun], now: datetime) -> tuple[float, int]:

@@ -2,19 +2,33 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from evalforge.common.clock import timestamp
 from evalforge.common.config import MAX_LOOKBACK_HOURS
-from evalforge.models import IngestionRun, LastRun, RateLimit, Window
+from evalforge.models import (
+    CoveredTime,
+    IngestionRun,
+    LastRun,
+    Lateness,
+    RateLimit,
+    Window,
+    covered,
+    may_lack,
+    together,
+)
 from evalforge.ports import CaptureFilter, CaptureStore
 
 FEW_RUNS, MANY_RUNS = 20, 1_100
 """Of the newest runs so many are read, and more only where the few leave a gap: 72 h of runs every four minutes."""
 MOST_SECONDS_BETWEEN_RUNS = 3600
 """Four runs of a timer of 15 minutes; an hourly one is never overdue, for the longest run comes on top."""
+
+MOST_OF_THE_LOOKBACK = 0.8
+"""Later failures are too close to being missed by the normal runs."""
 
 
 class LastCoverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,12 +44,16 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     status: degraded while the last finished run was not complete; while a part of the look-back was read whole by no
         complete run; from an hour and the longest run after the last moment read whole (after the look-back if that
-        is shorter); when a run never ended; and for 72 hours after a dead letter was first seen.
+        is shorter); when a run never ended; for 72 hours after a dead letter was first seen; and while so many failures
+        are seen late that the look-back is almost too short.
     reasons: what degrades it, in words; empty if nothing does.
     last_run: the newest run, which may still be at work; null if there was none.
     coverage: what the newest finished run read; null if there was none.
+    slices: what all runs together have read, oldest first; empty if nothing was recorded.
+    lateness: how long after it happened each failure was first seen, over the newest runs.
     rate_limit: Datadog's last word to the newest finished run; null if there was none.
     captures_waiting: how many captures nobody has looked at: their status is new.
+    at_least: whether there may be more of them, for something was not read whole.
     dead_letters: how many spans could not be captured and are not erased, whatever their age.
     """
 
@@ -43,8 +61,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...]
     last_run: LastRun | None
     coverage: LastCoverage | None
+    slices: tuple[CoveredTime, ...]
+    lateness: Lateness
     rate_limit: RateLimit | None
     captures_waiting: int
+    at_least: bool
     dead_letters: int
 
 
@@ -61,7 +82,11 @@ def health_of(store: CaptureStore, now: datetime, *, lookback_hours: float, long
     runs, gaps = _read(store, now, lookback)
     newest = runs[0] if runs else None
     finished = next((run for run in runs if run.outcome != "running"), None)
-    dead_letters = store.count_dead_letters()
+    dead_letters, record, lateness = (
+        store.count_dead_letters(),
+        store.coverage(),
+        together(run.lateness for run in runs),
+    )
     reasons = _dead_letter_doubts(store, dead_letters, now)
     if newest is not None and newest is not finished and now - _moment(newest.started_at) > longest_run:
         reasons.append("the last run never ended")
@@ -71,13 +96,17 @@ def health_of(store: CaptureStore, now: datetime, *, lookback_hours: float, long
             reasons.append(f"the last finished run {ended}")
         between_runs = timedelta(seconds=MOST_SECONDS_BETWEEN_RUNS) + longest_run
         reasons += _gap_doubts(gaps, now, lookback, min(between_runs, lookback))
+    reasons += _lateness_doubts(lateness, lookback_hours)
     return Health(
         status="never_run" if finished is None else "degraded" if reasons else "ok",
         reasons=tuple(reasons),
         last_run=LastRun.of(newest) if newest else None,
         coverage=_coverage(finished),
+        slices=covered(record, now),
+        lateness=lateness,
         rate_limit=finished.rate_limit if finished else None,
         captures_waiting=store.count_captures(CaptureFilter(status="new")),
+        at_least=may_lack(record, newest, now),
         dead_letters=dead_letters,
     )
 
@@ -125,6 +154,20 @@ def _dead_letter_doubts(store: CaptureStore, number: int, now: datetime) -> list
     if newest is None or now - _moment(newest.first_seen_at) > timedelta(hours=MAX_LOOKBACK_HOURS):
         return []
     return [f"{number} dead letter{'s' if number > 1 else ''}, the newest first seen {newest.first_seen_at}"]
+
+
+def _lateness_doubts(lateness: Lateness, lookback_hours: float) -> list[str]:
+    """What comes later than the look-back is found by the deep pass alone, and past that by nothing."""
+    p99 = lateness.p99_hours
+    if p99 is None or p99 <= MOST_OF_THE_LOOKBACK * lookback_hours:
+        return []
+    told = (
+        f"1 failure in 100 is seen {p99:g} h or more after its span, over 80 % of the look-back of {lookback_hours:g} h"
+    )
+    longer = min(MAX_LOOKBACK_HOURS, ceil(p99 / MOST_OF_THE_LOOKBACK))
+    if longer > lookback_hours:
+        return [f"{told}: set EVALFORGE_LOOKBACK_HOURS={longer:g}, or have evaluations run sooner"]
+    return [f"{told}, which cannot be longer: have evaluations run sooner"]
 
 
 def _length(time: timedelta) -> str:

@@ -3,9 +3,8 @@
 Knows ports, not adapters. Failure of one trace never stops the run; failure of the run costs nothing but freshness.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +13,9 @@ from typing import TypeAlias
 from evalforge.common.clock import Clock, timestamp
 from evalforge.common.errors import DocumentUnreadable, EvalForgeError
 from evalforge.ingestion.context import TRACES_A_CALL, ContextReader, context_may_come, wants_context
-from evalforge.ingestion.earlier_runs import RUNS_REMEMBERED, close_abandoned, recent_calls
+from evalforge.ingestion.earlier_runs import RUNS_REMEMBERED, close_abandoned, other_key, recent_calls
 from evalforge.ingestion.failure_rules import RuleSet
+from evalforge.ingestion.first_seen import FirstSeen
 from evalforge.ingestion.heartbeat import Heartbeat
 from evalforge.ingestion.known_spans import KnownSpans
 from evalforge.ingestion.manifests import HOUR_FORMAT, PIPELINE_VERSION, Manifests, hours_between
@@ -23,13 +23,13 @@ from evalforge.ingestion.merging import settle, still_open, unite
 from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.page_reader import ERASED, Gathered, PageReader
 from evalforge.ingestion.pii_sanitizer import Sanitizer
-from evalforge.ingestion.run_coverage import RunCoverage
+from evalforge.ingestion.run_coverage import RunCoverage, digest_of
 from evalforge.ingestion.run_journal import Journal, Log, Progress
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
-from evalforge.ingestion.slices import KEPT_APART, window_of
+from evalforge.ingestion.slices import KEPT_APART, Segment, window_of
 from evalforge.ingestion.still_open import StillOpen
-from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome
+from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome, Window
 from evalforge.ports import Batch, CaptureStore, Committed
 
 SECONDS_BETWEEN_REPORTS = 60.0
@@ -53,6 +53,7 @@ class Pipeline:
     log: Log
     run_id: str
     lookback_hours: float
+    deep_lookback_hours: float = 0.0
     ml_apps: tuple[str, ...] = ()
     scope: str | None = None
     scan_all: bool = False
@@ -75,19 +76,21 @@ class _Run:
     def __init__(self, parts: Pipeline, lease: Lease, started: datetime, heartbeat: Heartbeat) -> None:
         self._parts, self._lease, self._heartbeat = parts, lease, heartbeat
         self._started_at = timestamp(started)
-        self._window = window_of(started, parts.lookback_hours)
+        self._window = self._context_window = window_of(started, parts.lookback_hours)
         self._journal = Journal(parts.log, run_id=parts.run_id, started_at=self._started_at, window=self._window)
-        start = started - timedelta(hours=parts.lookback_hours)
-        salted_with = ("manifest", PIPELINE_VERSION, parts.rules.digest, str(parts.context))
-        self._manifests = Manifests(parts.sanitizer.key_for(*salted_with), hours_between(start, started))
-        self._known = KnownSpans(self._manifests)
         self._coverage = RunCoverage(
             parts.store.coverage(),
-            asked=self._asked,
+            asked=digest_of(parts.ml_apps, parts.scope or "", str(parts.scan_all), parts.rules.digest),
             window=self._window,
-            now=started,
+            deep_hours=parts.deep_lookback_hours,
             read_at=self._started_at,
         )
+        self._first_seen = FirstSeen(started, self._coverage.was_read)
+        salted_with = ("manifest", PIPELINE_VERSION, parts.rules.digest, str(parts.context))
+        hours = hours_between(started - timedelta(hours=parts.lookback_hours), started)
+        hours += [f"{hour:{HOUR_FORMAT}}" for segment in self._coverage.deep_segments for hour in segment.slices]
+        self._manifests = Manifests(parts.sanitizer.key_for(*salted_with), hours)
+        self._known = KnownSpans(self._manifests)
         self._reader = PageReader(
             rules=parts.rules,
             sanitizer=parts.sanitizer,
@@ -103,13 +106,6 @@ class _Run:
         self._decisions: dict[str, str] = {}
         self._excluded: dict[str, str] = {}
         self._seen = 0
-
-    @property
-    def _asked(self) -> str:
-        """Tells whether two runs ask for the same: what was read for something else does not count as read."""
-        parts = self._parts
-        asked = (*sorted(parts.ml_apps), "", parts.scope or "", str(parts.scan_all), parts.rules.digest)
-        return hashlib.sha256("\0".join(asked).encode()).hexdigest()[:32]
 
     def execute(self) -> IngestionRun:
         self._announce()
@@ -132,11 +128,8 @@ class _Run:
             "window", start=self._window.start, end=self._window.end, ml_apps=list(parts.ml_apps), scope=parts.scope
         )
         runs = list(parts.store.list_runs(RUNS_REMEMBERED))
-        last = runs[0] if runs else None
-        if last is not None and last.hash_key_id and last.hash_key_id != parts.sanitizer.key_id:
-            self._journal.note(
-                f"EVALFORGE_HASH_KEY is not the key of the last run ({last.run_id}): the same user has another hash now"
-            )
+        if other := other_key(runs, parts.sanitizer.key_id):
+            self._journal.note(other)
         parts.source.resume(*recent_calls(runs, self._started))
         names = [rule.name for rule in parts.rules.rules]
         self._journal.log.info("rules in force", rules=names, digest=parts.rules.digest)
@@ -152,16 +145,22 @@ class _Run:
             evaluators=parts.evaluators | parts.store.known_evaluators(),
         )
         searcher = Searcher(parts.source, parts.rules, plan, self._journal, self._reader)
+        if self._read_within_budget(lambda: self._read_slices(searcher)) and self._coverage.deep_segments:
+            self._read_within_budget(lambda: self._read_deep(searcher))
+
+    def _read_within_budget(self, read: Callable[[], object]) -> bool:
+        """Whether nothing ended it; what was read until then is committed, and then its context is read."""
         try:
-            self._read_slices(searcher)
+            read()
         except SearchInterrupted as interrupted:
             self._journal.partial(interrupted.reason)
             self._coverage.interrupted(interrupted.reason)
             self._commit()
             self._leave_context(len(self._lacking_context))
-        else:
-            self._commit()
-            self._read_context()
+            return False
+        self._commit()
+        self._read_context()
+        return True
 
     def _forget_old_manifests(self) -> None:
         """Once an hour, so that other runs need not even look: those of hours that no run will read again."""
@@ -170,13 +169,7 @@ class _Run:
 
     def _read_slices(self, searcher: Searcher) -> None:
         names = searcher.names()
-        for segment in self._coverage.segments:
-            self._coverage.begin(segment)
-            doubts, in_one_search = len(self._journal.doubts), searcher.in_one_search(names)
-            for page in searcher.pages_of(segment.window, names):
-                self._take(page, sure=len(self._journal.doubts) == doubts and in_one_search())
-            new_doubts = self._journal.doubts[doubts:]
-            self._coverage.read(new_doubts[0] if new_doubts else None)
+        self._read_segments(searcher, self._coverage.segments, names)
         new = searcher.names_since(names)
         if new:
             try:
@@ -185,6 +178,24 @@ class _Run:
             except SearchInterrupted:
                 self._coverage.doubted()
                 raise
+
+    def _read_deep(self, searcher: Searcher) -> None:
+        """What the deep pass cannot read is left to the next run, and does not make this one partial."""
+        segments = self._coverage.deep_segments
+        self._journal.reading_deep, self._lacking_context = True, Counter()
+        self._context_window = Window(start=min(one.window.start for one in segments), end=self._window.end)
+        self._read_segments(searcher, segments, searcher.names_known(), deep=True)
+
+    def _read_segments(
+        self, searcher: Searcher, segments: Iterable[Segment], names: frozenset[str], *, deep: bool = False
+    ) -> None:
+        for segment in segments:
+            self._coverage.begin(segment, deep=deep)
+            doubts, in_one_search = len(self._journal.doubts), searcher.in_one_search(names)
+            for page in searcher.pages_of(segment.window, names):
+                self._take(page, sure=len(self._journal.doubts) == doubts and in_one_search())
+            new_doubts = self._journal.doubts[doubts:]
+            self._coverage.read(new_doubts[0] if new_doubts else None)
 
     def _take(self, page: Page, *, sure: bool) -> None:
         """Read a page; `sure` while nothing makes doubtful that what lies before it in time was read whole."""
@@ -224,6 +235,8 @@ class _Run:
         self._not_stored(batch, done)
         self._reader.readings.committed()
         decided = [decisions[trace_id] for trace_id in gathered.captures]
+        for capture, _ in decided:
+            self._first_seen.note(stored.get(capture.trace_id), capture)
         self._note(gathered, decided, (*gathered.dead_letters.values(), *done.refused))
         self._journal.count(dead_letters_new=done.dead_letters_new)
         self._save_now_and_then()
@@ -296,7 +309,7 @@ class _Run:
             trace_ids, queue = queue[:TRACES_A_CALL], queue[TRACES_A_CALL:]
             stored = parts.store.captures_of(trace_ids)
             lacking = [stored[trace_id] for trace_id in trace_ids if trace_id in stored]
-            completed = reader.completed([one for one in lacking if one.context_state != "whole"], self._window)
+            completed = reader.completed([one for one in lacking if one.context_state != "whole"], self._context_window)
             changed = [capture for capture in completed if capture != stored[capture.trace_id]]
             batch = Batch(captures=changed, manifests=self._known.settled(completed, self._still_lacking(completed)))
             done = parts.store.commit(self._lease, batch)
@@ -369,6 +382,10 @@ class _Run:
             finished_at=timestamp(self._parts.clock.now()) if finished else None,
             hash_key_id=self._parts.sanitizer.key_id,
             spans_unchanged=self._known.unchanged,
+            slices=self._coverage.stretches() if outcome in ("complete", "partial") else (),
+            deep_due=self._coverage.deep_due,
+            deep_read=self._coverage.deep_read,
+            lateness=self._first_seen.lateness(),
         )
 
     def _fail(self, error: BaseException) -> None:

@@ -5,37 +5,67 @@ later one, and what a run has read when it ends early need not be read first by 
 be in order, nothing counts before the search has ended.
 """
 
+import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from evalforge.ingestion.manifests import HOUR_FORMAT, UNKNOWN_HOUR
-from evalforge.ingestion.slices import Segment, compacted, plan, record_for, with_doubt, with_reading
-from evalforge.models import CoverageRecord, Window
+from evalforge.ingestion.slices import Segment, compacted, is_cut, plan, plan_deep, record_for, with_doubt, with_reading
+from evalforge.models import CoverageRecord, CoveredTime, Window, covered
 
 NEW_EVALUATORS = "evaluators that turned up while reading were not asked for everywhere"
+MOST_STRETCHES = 50
+"""In a report; the record has them all."""
+
+
+def digest_of(apps: Iterable[str], *others: str) -> str:
+    """Tells whether two runs ask for the same: what was read for something else does not count as read."""
+    return hashlib.sha256("\0".join((*sorted(apps), "", *others)).encode()).hexdigest()[:32]
 
 
 class RunCoverage:
-    """What one run adds to the record. `asked` is a digest of all that decides what is asked for."""
+    """What one run adds to the record. `asked` is a digest of all that decides what is asked for.
+
+    `deep_hours` is how far back the deep pass reads, 0 for none; `deep_read` counts the slices that it has read.
+    """
 
     def __init__(
-        self, stored: CoverageRecord | None, *, asked: str, window: Window, now: datetime, read_at: str
+        self, stored: CoverageRecord | None, *, asked: str, window: Window, deep_hours: float, read_at: str
     ) -> None:
-        self._stored, self._read_at = stored, read_at
-        self._end = datetime.fromisoformat(window.end)
+        self._stored, self._read_at, self._window = stored, read_at, window
+        self._end = now = datetime.fromisoformat(window.end)
         self._record = compacted(record_for(stored, asked, window), now)
         self.has_new_hour = stored is None or not stored.slices or self._record.slices[-1].end > stored.slices[-1].end
         self.segments = tuple(plan(self._record, window))
+        self.deep_segments = tuple(plan_deep(self._record, window, deep_hours))
+        self.deep_read, self._deep = 0, False
+        self._read_before = [(one.start, one.until) for one in self._record.slices if one.until is not None]
         self._left: list[datetime] = []
         self._spans: Counter[datetime] = Counter()
         self._latest = ""
         self._in_order = True
 
-    def begin(self, segment: Segment) -> None:
+    @property
+    def deep_due(self) -> int:
+        """How many slices the deep pass is to read."""
+        return sum(len(segment.slices) for segment in self.deep_segments)
+
+    def stretches(self) -> tuple[CoveredTime, ...]:
+        """What all runs have read by now, the newest stretches of it."""
+        return covered(self._record, self._end)[-MOST_STRETCHES:]
+
+    def was_read(self, moment: str) -> bool:
+        """Whether a run before this one had read what began then."""
+        place = bisect_right(self._read_before, (moment, "~")) - 1
+        return place >= 0 and moment < self._read_before[place][1]
+
+    def begin(self, segment: Segment, *, deep: bool = False) -> None:
         """This segment is being read."""
-        self._left = list(segment.slices)
+        self._deep = deep
+        self._left = [start for start in segment.slices if deep or not is_cut(self._record, start, self._window)]
         self._spans.clear()
         self._latest, self._in_order = "", True
 
@@ -57,14 +87,22 @@ class RunCoverage:
         self.interrupted(reason or "")
 
     def interrupted(self, reason: str) -> None:
-        """What is left of the segment at hand cannot be read whole by this run."""
-        if self._left:
+        """What is left of the segment at hand cannot be read whole by this run.
+
+        In the deep pass that takes nothing from what earlier runs read of it.
+        """
+        if self._left and not self._deep:
             self._record = with_doubt(self._record, self._left, reason)
         self._left = []
 
     def doubted(self) -> None:
         """Nothing that this run read was asked for with every evaluator."""
-        every = [start for segment in self.segments for start in segment.slices]
+        every = [
+            start
+            for segment in self.segments
+            for start in segment.slices
+            if not is_cut(self._record, start, self._window)
+        ]
         self._record = with_doubt(self._record, every, NEW_EVALUATORS)
 
     def unsaved(self) -> CoverageRecord | None:
@@ -80,6 +118,7 @@ class RunCoverage:
         if whole:
             self._record = with_reading(self._record, whole, self._end, read_at=self._read_at, spans=self._spans)
             self._left = [start for start in self._left if start not in whole]
+            self.deep_read += len(whole) if self._deep else 0
 
 
 @lru_cache(maxsize=256)  # asked for each span, of few hours

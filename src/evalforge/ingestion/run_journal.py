@@ -6,7 +6,19 @@ from typing import Any, Protocol
 
 import msgspec
 
-from evalforge.models import Coverage, DeadLetter, FailureCapture, IngestionRun, Outcome, RateLimit, Tally, Window
+from evalforge.models import (
+    Coverage,
+    CoveredTime,
+    DeadLetter,
+    DeepPass,
+    FailureCapture,
+    IngestionRun,
+    Lateness,
+    Outcome,
+    RateLimit,
+    Tally,
+    Window,
+)
 
 
 class Log(Protocol):
@@ -36,14 +48,17 @@ class Journal:
         self.errors: list[str] = []
         self.evaluators_asked: set[str] = set()
         self.pages = 0
+        self.reading_deep = False
+        self.deep_reasons: list[str] = []
         self._counts: Counter[str] = Counter()
         self._excluded: Counter[str] = Counter()
 
     def partial(self, reason: str) -> None:
-        """Something could not be read whole."""
+        """Something could not be read whole: of the window, or (`reading_deep`) of the deep pass alone."""
         self.doubts.append(reason)
-        if reason not in self.reasons:
-            self.reasons.append(reason)
+        reasons = self.deep_reasons if self.reading_deep else self.reasons
+        if reason not in reasons:
+            reasons.append(reason)
             self.log.warning("partial", reason=reason)
 
     def note(self, text: str) -> None:
@@ -101,6 +116,10 @@ class Journal:
         finished_at: str | None = None,
         hash_key_id: str | None = None,
         spans_unchanged: int = 0,
+        slices: tuple[CoveredTime, ...] = (),
+        deep_due: int = 0,
+        deep_read: int = 0,
+        lateness: Lateness = Lateness(),  # noqa: B008 - immutable
     ) -> IngestionRun:
         """The run as it is now; `decisions` counts the traces created, updated and unchanged.
 
@@ -129,7 +148,10 @@ class Journal:
                 reasons=tuple(reasons),
                 evaluators_asked=tuple(sorted(self.evaluators_asked)),
                 notes=tuple(self.notes),
+                slices=slices,
             ),
+            deep_pass=DeepPass(due=deep_due, read=deep_read, reasons=tuple(self.deep_reasons)),
+            lateness=lateness,
             errors=tuple(self.errors),
             hash_key_id=hash_key_id,
         )

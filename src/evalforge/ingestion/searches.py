@@ -58,6 +58,7 @@ class Searcher:
         self._source, self._rules, self._plan = source, rules, plan
         self._journal, self._learner = journal, learner
         self._searches = 0
+        self._listed: frozenset[str] = frozenset()
 
     def pages(self) -> Iterator[Page]:
         """Every page of the plan, to be judged. Raises SearchInterrupted when Datadog, the budget or the deadline ends
@@ -77,9 +78,15 @@ class Searcher:
         if not self._asks_by_name:
             return frozenset() if self._plan.scan_all else known
         known |= self._custom_evaluators()
+        self._listed = known
         for app in self._plan.apps:
             self._learn(app)
         return known | self._learner.learned()
+
+    def names_known(self) -> frozenset[str]:
+        """Those to ask for once the plan was read, without asking anybody again."""
+        known = self._plan.evaluators | self._rules.literal_evaluators | self._listed
+        return (known | self._learner.learned()) if self._asks_by_name else self.names()
 
     def names_since(self, known: frozenset[str]) -> frozenset[str]:
         """Names that turned up only while reading: they are asked for too, so that a new evaluator's failures do not

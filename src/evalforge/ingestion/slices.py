@@ -11,18 +11,17 @@ from typing import NamedTuple
 import msgspec
 
 from evalforge.common.clock import timestamp
-from evalforge.models import CoverageRecord, SliceReading, Window
+from evalforge.models import NOT_REACHED, RETENTION, CoverageRecord, SliceReading, Window
 
 HOUR = timedelta(hours=1)
-KEPT_APART = timedelta(hours=72)
-"""The longest look-back: older slices are never planned again, and those that were read whole become one."""
-RETENTION = timedelta(days=15)
-"""Datadog docs, "Data Retention Periods": traces and spans. What was not read by then can never be."""
+DAY = timedelta(hours=24)
+KEPT_APART = timedelta(hours=72) + DAY + HOUR
+"""The longest look-back, and the day in which the deep pass reads a slice for the last time: older ones are never
+planned again, and those that were read whole become one."""
 REMEMBERED = 2 * RETENTION
 """How long the record says of a slice that it was never read."""
 SPANS_A_SEARCH = 1_000
 """Slices are searched together as long as the last reading saw no more in them: quiet hours cost one call."""
-NOT_REACHED = "not reached"
 
 
 class Segment(NamedTuple):
@@ -62,6 +61,45 @@ def plan(record: CoverageRecord, window: Window) -> list[Segment]:
     if sum(one.spans for one in wanted) <= SPANS_A_SEARCH and all(one.read_at for one in wanted):
         return [_segment(wanted, start, end)] if wanted else []
     newest, left = wanted[:1], wanted[1:]
+    if len(left) > 1 and is_cut(record, _moment(left[-1].start), window):
+        left[-1] = msgspec.structs.replace(left[-1], read_at=left[-2].read_at)
+    return _longest_unread_first(newest, left, start, end)
+
+
+def plan_deep(record: CoverageRecord, window: Window, deep_hours: float) -> list[Segment]:
+    """The slices before the window that are due to be read again, those that were not read for longest first.
+
+    Each is once a day, and for the last time when all of it is `deep_hours` old: so an evaluation that comes no later
+    than that after its span is found within a day. What no run has read yet is due at once. Nothing is read of the
+    time before anything was asked for.
+    """
+    now, deep = _moment(window.end), timedelta(hours=deep_hours)
+    if not deep:
+        return []
+
+    def is_due(one: SliceReading) -> bool:
+        if one.read_at is None or not _is_whole(one):
+            return True
+        read_at, last = _moment(one.read_at), _moment(one.end) + deep
+        return read_at < last and (now >= last or now - read_at >= DAY)
+
+    due = [
+        one
+        for one in record.slices
+        if is_cut(record, _moment(one.start), window) and _moment(one.end) > now - deep - DAY and is_due(one)
+    ]
+    due.sort(key=lambda one: one.start, reverse=True)
+    return _longest_unread_first([], due, _moment(record.since), now)
+
+
+def is_cut(record: CoverageRecord, start: datetime, window: Window) -> bool:
+    """Whether a reading of the window leaves out the beginning of this slice: then it reads none of it whole."""
+    return max(timestamp(start), record.since) < window.start
+
+
+def _longest_unread_first(
+    newest: Sequence[SliceReading], left: Sequence[SliceReading], start: datetime, end: datetime
+) -> list[Segment]:
     ages = sorted({one.read_at or "" for one in left})
     groups = [newest, *([one for one in left if (one.read_at or "") == age] for age in ages)]
     return [_segment(run, start, end) for group in groups for run in _neighbours(group)]

@@ -24,30 +24,41 @@ from evalforge.models.captures import (
     is_user_hash,
     named_in,
 )
+from evalforge.models.coverage import (
+    NOT_REACHED,
+    RETENTION,
+    Coverage,
+    CoverageRecord,
+    CoveredTime,
+    SliceReading,
+    covered,
+)
+from evalforge.models.lateness import Lateness, lateness_of, together
 from evalforge.models.rules import (
     RulesChange,
     RulesCheck,
     RulesVerdict,
 )
 from evalforge.models.runs import (
-    Coverage,
-    CoverageRecord,
     DeadLetter,
+    DeepPass,
     Erasure,
     IngestionRun,
     LastRun,
     Lease,
     Outcome,
     RateLimit,
-    SliceReading,
     Tally,
     Window,
+    may_lack,
 )
 
 __all__ = [
     "CAPTURE_SCHEMA_VERSION",
     "ERASED_USERS_KEPT",
     "FAILURE_TYPES",
+    "NOT_REACHED",
+    "RETENTION",
     "SEVERITIES",
     "USER_HASH",
     "CapturedSpan",
@@ -55,12 +66,15 @@ __all__ = [
     "ContextState",
     "Coverage",
     "CoverageRecord",
+    "CoveredTime",
     "DeadLetter",
+    "DeepPass",
     "Erasure",
     "FailureCapture",
     "FailureType",
     "IngestionRun",
     "LastRun",
+    "Lateness",
     "Lease",
     "Model",
     "Moment",
@@ -76,7 +90,11 @@ __all__ = [
     "Tally",
     "TracePayload",
     "Window",
+    "covered",
     "is_of_erased",
     "is_user_hash",
+    "lateness_of",
+    "may_lack",
     "named_in",
+    "together",
 ]

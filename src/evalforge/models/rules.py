@@ -3,7 +3,8 @@
 import msgspec
 
 from evalforge.models.captures import FailureType, Severity
-from evalforge.models.runs import Coverage, Window
+from evalforge.models.coverage import Coverage
+from evalforge.models.runs import Window
 
 
 class RulesVerdict(msgspec.Struct, frozen=True, kw_only=True):

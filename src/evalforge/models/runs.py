@@ -1,10 +1,14 @@
 """What a run is, asked, read and left behind."""
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
+from evalforge.common.clock import timestamp
 from evalforge.models.captures import Moment
+from evalforge.models.coverage import Coverage, CoverageRecord, covered
+from evalforge.models.lateness import Lateness
 
 Outcome = Literal["running", "complete", "partial", "failed"]
 
@@ -44,47 +48,6 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     reset_seconds: float | None = None
 
 
-class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """How sure a run is of what it read: `partial` with reasons, or `complete`; and which evaluators it asked for."""
-
-    state: Literal["complete", "partial"]
-    reasons: tuple[str, ...] = ()
-    evaluators_asked: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-class SliceReading(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a slice of time has been read: whole up to `until`, unless `reason` says why the last attempt was not.
-
-    start: the beginning of the slice, a whole hour in UTC; adjoining slices that will not be read again may be one.
-    end: the end of the slice, a whole hour too.
-    until: everything that began before was read whole by one reading; null if nothing ever was.
-    read_at: start of the run that did; null if none did.
-    reason: why the last attempt could not read all of it; null if it did.
-    spans: matching spans that the last whole reading saw, from which the next one is planned.
-    """
-
-    start: Moment
-    end: Moment
-    until: Moment | None = None
-    read_at: Moment | None = None
-    reason: str | None = None
-    spans: int = 0
-
-
-class CoverageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What all runs together have read, kept in the store and committed with what they found.
-
-    asked: a digest of what was asked for (apps, scope, rules); what was read under another counts as unread.
-    since: nothing before this moment was ever asked for.
-    slices: oldest first, without gaps or overlaps.
-    """
-
-    asked: str
-    since: Moment
-    slices: tuple[SliceReading, ...] = ()
-
-
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the spans and traces of a run. Spans: seen = included + excluded + dead letters.
 
@@ -105,6 +68,19 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     context_spans: int = 0
 
 
+class DeepPass(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run read again of the time before its window, with what the window had left over of its budget.
+
+    due: hours that were to be read again.
+    read: those of them that were read whole; the next run goes on with the others.
+    reasons: why not all of them were.
+    """
+
+    due: int = 0
+    read: int = 0
+    reasons: tuple[str, ...] = ()
+
+
 class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
     """One execution: what it asked, read, decided and wrote. Also the report that a person sees.
 
@@ -117,6 +93,8 @@ class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit: Datadog's last word on the rate limit.
     estimated_cost_usd: what the run cost.
     coverage: whether the window was read whole, and if not why.
+    deep_pass: what it read again of the time before the window.
+    lateness: how long after it happened each failure was first seen.
     errors: what ended a failed run.
     hash_key_id: tells two hash keys apart without telling either.
     """
@@ -133,6 +111,8 @@ class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit: RateLimit = RateLimit()
     estimated_cost_usd: float = 0.0
     coverage: Coverage
+    deep_pass: DeepPass = DeepPass()
+    lateness: Lateness = Lateness()
     errors: tuple[str, ...] = ()
     hash_key_id: str | None = None
 
@@ -188,3 +168,18 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
 
     trace_ids: tuple[str, ...] = ()
     dead_letters: int = 0
+
+
+def may_lack(
+    record: CoverageRecord | None, newest: IngestionRun | None, now: datetime, since: datetime | None = None
+) -> bool:
+    """Whether there may be more than what is stored: the newest run was not complete, or time was not read whole.
+
+    `since` leaves out the time before it. Where nothing ever ran, nothing is claimed.
+    """
+    if newest is None:
+        return False
+    if record is None or newest.coverage.state != "complete":
+        return True
+    start = timestamp(since) if since is not None else ""
+    return any(one.state != "complete" and one.end > start for one in covered(record, now))

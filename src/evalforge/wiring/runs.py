@@ -62,6 +62,7 @@ def capture(
                 log=log,
                 run_id=run_id,
                 lookback_hours=settings.lookback_hours,
+                deep_lookback_hours=settings.deep_lookback_hours,
                 ml_apps=settings.ml_apps,
                 scope=scope,
                 scan_all=settings.scan == "all",

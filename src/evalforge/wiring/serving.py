@@ -37,6 +37,8 @@ def service(
 
     def run(*, lookback_hours: float | None, quality_threshold: float | None) -> IngestionRun:
         given = {"lookback_hours": lookback_hours, "quality_threshold": quality_threshold}
+        if lookback_hours is not None:
+            given["deep_lookback_hours"] = 0.0
         changed = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
         return capture(changed, log_stream, lambda *_: None, stop, clock)
 

@@ -16,7 +16,15 @@ from helpers.runs import Lines
 from helpers.scanning import SmallScanner
 from helpers.simulation.datadog import SimulatedDatadog, Wire
 from helpers.simulation.faults import Doom, Faults
-from helpers.simulation.invariants import counted_twice, dump, moved, over_the_rate, unread, unread_of_record
+from helpers.simulation.invariants import (
+    ALWAYS_ASKED,
+    counted_twice,
+    dump,
+    moved,
+    over_the_rate,
+    unread,
+    unread_of_record,
+)
 from helpers.simulation.oracle import Oracle
 from helpers.simulation.process import Killed, Process
 from helpers.simulation.scheduler import Scheduler
@@ -30,7 +38,7 @@ READING = Sanitizer(hash_key=b"k" * 32, scanner=SmallScanner())
 READING_SEEDS = 10
 """Every tenth seed reads texts."""
 LEASE_SECONDS = 120.0
-LOOKBACK_HOURS = 24.0
+LOOKBACK_HOURS, DEEP_LOOKBACK_HOURS = 24.0, 72.0
 CLEAN_RUNS = 2
 """Without faults, so many are enough."""
 
@@ -57,6 +65,8 @@ class World:
         self.story: list[str] = []
         self.wrong: list[str] = []
         self.reports: list[IngestionRun] = []
+        self.late_found_within = float("inf")
+        """How long after it came something may be missing, in seconds; checked after each complete run."""
         self._first_fetched: dict[str, str] = {}
         self._runs = 0
 
@@ -135,6 +145,7 @@ class World:
                 log=Lines(),
                 run_id=process.name,
                 lookback_hours=LOOKBACK_HOURS,
+                deep_lookback_hours=DEEP_LOOKBACK_HOURS,
                 ml_apps=(APP,),
                 evaluators=frozenset({FIELD_RATING}),
                 lease_seconds=LEASE_SECONDS,
@@ -148,8 +159,14 @@ class World:
         period = process.started, self.scheduler.seconds
         asked = report.coverage.evaluators_asked
         starts = seconds_of(report.window.start), seconds_of(report.window.end)
-        claims = unread(self.traffic, self.oracle, captures_in(store), asked, period, starts)
+        claims = self._late(process, store)
+        claims += unread(self.traffic, self.oracle, captures_in(store), asked, period, starts)
         return [f"{process.name} claims to have read everything: {one}" for one in claims]
+
+    def _late(self, process: Process, store: CaptureStore) -> list[str]:
+        """What came too long ago to be missing still, whether or not it is in the window."""
+        period = process.started - self.late_found_within, self.scheduler.seconds
+        return unread(self.traffic, self.oracle, captures_in(store), ALWAYS_ASKED, period)
 
     def converge(self) -> None:
         """After the chaos: no more faults, and at most two runs until everything is as it must be; a third changes
@@ -160,7 +177,7 @@ class World:
         differences: list[str] = []
         for _ in range(CLEAN_RUNS):
             self._clean_run()
-            differences = self._differences()
+            differences = self.differences()
             if not differences:
                 break
         self.wrong += differences
@@ -178,7 +195,8 @@ class World:
         self.scheduler.run()
         return self.reports[-1] if len(self.reports) > known else None
 
-    def _differences(self) -> list[str]:
+    def differences(self) -> list[str]:
+        """What the store holds otherwise than a perfect reader would."""
         with closing(self.open_store()) as store:
             letters = [one.dead_letter_id for one in store.list_dead_letters()]
             return self.oracle.differences(captures_in(store), letters)

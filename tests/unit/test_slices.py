@@ -1,0 +1,104 @@
+"""Which slices the deep pass reads, and what a reading that leaves out the beginning of a slice may claim."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from evalforge.common.clock import timestamp
+from evalforge.ingestion.run_coverage import RunCoverage
+from evalforge.ingestion.slices import HOUR, window_of
+from evalforge.models import CoverageRecord, SliceReading
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DEEP = 72.0
+
+
+def coverage_at(
+    now: datetime, record: CoverageRecord | None, deep_hours: float = DEEP, asked: str = "a"
+) -> RunCoverage:
+    window = window_of(now, 24)
+    return RunCoverage(record, asked=asked, window=window, deep_hours=deep_hours, read_at=timestamp(now))
+
+
+def after_a_run(now: datetime, record: CoverageRecord | None, deep_hours: float = DEEP) -> CoverageRecord:
+    """A run in which all that is planned is read whole."""
+    coverage = coverage_at(now, record, deep_hours)
+    for deep, segments in ((False, coverage.segments), (True, coverage.deep_segments)):
+        for segment in segments:
+            coverage.begin(segment, deep=deep)
+            coverage.read(None)
+    return coverage.unsaved() or record or CoverageRecord(asked="a", since="")
+
+
+@pytest.mark.parametrize("minutes", [15, 50, 60])
+def test_every_hour_is_read_again_each_day_until_all_of_it_is_as_old_as_the_deep_pass_reaches(minutes: int) -> None:
+    record, readings = None, defaultdict[str, set[str]](set)
+    for number in range(6 * 24 * 60 // minutes):
+        record = after_a_run(NOON + number * timedelta(minutes=minutes), record)
+        for one in record.slices:
+            readings[one.start].add(one.read_at or "")
+    for start in (NOON + number * HOUR for number in range(24)):
+        moments = [datetime.fromisoformat(one) for one in sorted(readings[timestamp(start)]) if one]
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
+        assert max(gaps) <= timedelta(hours=24, minutes=minutes)
+        assert moments[-1] >= start + HOUR + timedelta(hours=DEEP)
+        assert len([one for one in moments if one > start + timedelta(hours=25)]) <= 3
+
+
+def test_the_last_reading_of_an_hour_comes_once_all_of_it_is_old_enough_however_fresh_the_one_before() -> None:
+    old = NOON + timedelta(hours=DEEP)
+    before = SliceReading(
+        start=timestamp(NOON - HOUR),
+        end=timestamp(NOON),
+        until=timestamp(NOON),
+        read_at=timestamp(old - timedelta(minutes=1)),
+    )
+    record = CoverageRecord(asked="a", since=before.start, slices=(before,))
+
+    def is_due(now: datetime, record: CoverageRecord) -> bool:
+        return any(NOON - HOUR in segment.slices for segment in coverage_at(now, record).deep_segments)
+
+    assert not is_due(old - timedelta(seconds=1), record)
+    assert is_due(old, record)
+    assert not is_due(old + timedelta(hours=23), after_a_run(old, record))
+
+
+def test_a_reading_that_leaves_out_the_beginning_of_an_hour_does_not_claim_to_have_read_it_again() -> None:
+    first = after_a_run(NOON, None, 0)
+    again = after_a_run(NOON + timedelta(hours=3, minutes=30), first, 0)
+    cut = next(one for one in again.slices if one.start == timestamp(NOON - timedelta(hours=21)))
+    assert cut.read_at == timestamp(NOON)
+
+
+def test_after_an_outage_the_deep_pass_reads_at_once_what_no_run_had_read() -> None:
+    record = after_a_run(NOON, None)
+    later = coverage_at(NOON + timedelta(hours=60), record)
+    due = {start for segment in later.deep_segments for start in segment.slices}
+    assert {NOON + number * HOUR for number in range(36)} <= due
+
+
+def test_the_deep_pass_reads_nothing_of_the_time_before_anything_was_asked_for() -> None:
+    assert coverage_at(NOON + timedelta(minutes=20), None).deep_segments == ()
+    short = RunCoverage(None, asked="a", window=window_of(NOON, 1), deep_hours=DEEP, read_at=timestamp(NOON))
+    assert short.deep_segments == ()
+
+
+def test_without_a_deep_look_back_nothing_is_due() -> None:
+    record = after_a_run(NOON, None, 0)
+    assert coverage_at(NOON + timedelta(hours=60.5), record, 0).deep_segments == ()
+
+
+def test_a_deep_pass_that_is_cut_short_takes_nothing_from_what_was_read_and_the_next_run_goes_on() -> None:
+    record = after_a_run(NOON, None)
+    later = NOON + timedelta(hours=26)
+    record = after_a_run(later, record, 0)
+    first = coverage_at(later, record)
+    assert first.deep_due > 0
+    before = first.stretches()
+    first.begin(first.deep_segments[0], deep=True)
+    first.interrupted("the deadline")
+    assert first.deep_read == 0
+    assert first.stretches() == before
+    assert coverage_at(later, first.unsaved() or record).deep_due == first.deep_due
