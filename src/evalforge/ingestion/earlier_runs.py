@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from evalforge.common.clock import timestamp
 from evalforge.models import IngestionRun, Lease
 from evalforge.ports import CaptureStore
 
@@ -21,6 +22,17 @@ def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
         store.save_run(
             msgspec.structs.replace(run, outcome="failed", finished_at=now, errors=(why,), coverage=coverage)
         )
+
+
+def recent_runs(store: CaptureStore, now: datetime) -> list[IngestionRun]:
+    """The newest runs, newest first: as many as may count for the pace, but never fewer than the last two.
+
+    With a timer's distance between them the older of two is not of late, and the others need not be read.
+    """
+    last_two = list(store.list_runs(2))
+    if len(last_two) == 2 and (last_two[1].finished_at or "~") > timestamp(now - PACE_REMEMBERED):
+        return list(store.list_runs(RUNS_REMEMBERED))
+    return last_two
 
 
 def recent_calls(runs: Iterable[IngestionRun], now: datetime) -> tuple[float, int]:

@@ -30,6 +30,7 @@ from evalforge.models.rules import (
     RulesVerdict,
 )
 from evalforge.models.runs import (
+    RESOLVED,
     Coverage,
     CoverageRecord,
     DeadLetter,
@@ -39,6 +40,8 @@ from evalforge.models.runs import (
     Lease,
     Outcome,
     RateLimit,
+    Replayed,
+    ReplayOutcome,
     SliceReading,
     Tally,
     Window,
@@ -48,6 +51,7 @@ __all__ = [
     "CAPTURE_SCHEMA_VERSION",
     "ERASED_USERS_KEPT",
     "FAILURE_TYPES",
+    "RESOLVED",
     "SEVERITIES",
     "USER_HASH",
     "CapturedSpan",
@@ -67,6 +71,8 @@ __all__ = [
     "Outcome",
     "RateLimit",
     "Redaction",
+    "ReplayOutcome",
+    "Replayed",
     "RulesChange",
     "RulesCheck",
     "RulesVerdict",
