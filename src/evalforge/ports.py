@@ -124,7 +124,10 @@ class CaptureStore(LeaseStore, Protocol):
         """Every evaluator's name that was ever committed."""
 
     def erase_trace(self, trace_id: str) -> Erasure:
-        """Remove the capture and the dead letters of a trace, and remember its id so that no run brings it back."""
+        """Remove the capture and the dead letters of a trace, and remember its id so that no run brings it back.
+
+        All manifests go too, so that the next run reads its spans and says that they are left out.
+        """
 
     def erase_user(self, user_hash: str, now: datetime) -> Erasure:
         """The same for every trace whose capture carries this hash, wherever in it; and remember the user.

@@ -138,7 +138,22 @@ def test_erasure_takes_retried_dead_letters_and_none_comes_back(store, lease):
     late = Batch(retried=[dead_letter("d1", trace_id="a1", attempts=3)], resolved=["d1"], manifests=[manifest(11)])
     assert store.commit(lease, late).erased == {"a1"}
     assert store.count_dead_letters() == 0
-    assert store.manifests(HOURS).keys() == {HOURS[10], HOURS[11]}, "keyed hashes, of which none tells whose they are"
+    assert store.manifests(HOURS).keys() == {HOURS[11]}, "only what a run wrote after the erasure"
+
+
+def test_erasure_has_the_next_run_read_anew_which_spans_are_stored(store, lease):
+    for erase in (lambda: store.erase_trace("a1"), lambda: store.erase_user(ALICE, NOON)):
+        store.commit(lease, Batch(manifests=[manifest(10), manifest(11, LARGE)], coverage=coverage()))
+        erase()
+        assert store.manifests(HOURS) == {}
+        assert store.coverage() == coverage()
+
+
+def test_what_is_no_id_of_a_trace_or_a_user_erases_no_manifest(store, lease):
+    store.commit(lease, Batch(manifests=[manifest(10)]))
+    store.erase_trace("..")
+    store.erase_user("alice", NOON)
+    assert len(store.manifests(HOURS)) == 1
 
 
 def test_a_retry_that_learns_that_a_dead_letter_is_of_an_erased_trace_writes_nothing_of_it(store, lease):

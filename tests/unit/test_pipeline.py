@@ -290,7 +290,7 @@ def test_a_trace_of_an_erased_user_is_excluded_and_neither_counted_nor_told_as_c
     assert (again.tally.captures_created, again.tally.captures_unchanged) == (0, 1)
     assert (again.tally.spans_included, again.tally.spans_excluded) == (1, {"erased": 1})
     decisions = {fields["trace_id"]: fields["decision"] for event, fields in log.lines if event == "decision"}
-    assert decisions == {"cc": "excluded"}  # bb is stored as it is, and was not read at all
+    assert decisions == {"bb": "unchanged", "cc": "excluded"}  # read again, as the erasure took the manifests
 
 
 @pytest.mark.parametrize("order", [[[0, 1]], [[0], [1]], [[1], [0]]], ids=["at once", "old first", "new first"])

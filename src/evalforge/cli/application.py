@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from evalforge import __version__
-from evalforge.cli import capture, demo, doctor, erase, pii, rules, sanitize, serve, stored
+from evalforge.cli import capture, demo, doctor, erase, pii, replay, rules, sanitize, serve, stored
 
 WIDTH = {"max_content_width": 100}
 
@@ -43,6 +43,7 @@ app.command("doctor", short_help="Look whether everything is in place, and what 
 app.command("capture", short_help="Capture the failed traces of the last hours, once.")(capture.capture)
 app.add_typer(stored.captures, name="captures")
 app.add_typer(stored.runs, name="runs")
+stored.dead_letters.command("replay", short_help="Read them again after a fix.")(replay.replay)
 app.add_typer(stored.dead_letters, name="dead-letters")
 app.command("coverage", short_help="Show which time was read whole, and which was not.")(stored.coverage)
 app.command("erase", short_help="Remove a trace, or all traces of a user, for good.")(erase.erase)

@@ -18,6 +18,7 @@ from evalforge.models import (
     FailureCapture,
     IngestionRun,
     Lateness,
+    Replayed,
     RulesChange,
     RulesVerdict,
 )
@@ -189,6 +190,15 @@ def dead_letters_table(letters: Iterable[DeadLetter]) -> Table:
     table = grid(None, "First seen", "Trace id", "Span id", "Reason", "Shape", folds="Reason")
     for one in letters:
         table.add_row(when(one.first_seen_at), one.trace_id or UNKNOWN, one.span_id or UNKNOWN, one.reason, one.shape)
+    return table
+
+
+def replayed_table(done: Iterable[Replayed]) -> Table:
+    """One line a dead letter that was to be read again."""
+    table = grid(None, "Trace id", "Span id", "Outcome", "Attempts", "Why kept", folds="Why kept")
+    for one in done:
+        ids = (one.trace_id or UNKNOWN, one.span_id or UNKNOWN)
+        table.add_row(*ids, one.outcome, str(one.attempts), one.reason or UNKNOWN)
     return table
 
 

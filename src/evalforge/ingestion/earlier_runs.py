@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from evalforge.common.clock import timestamp
 from evalforge.models import IngestionRun, Lease
 from evalforge.ports import CaptureStore
 
@@ -29,6 +30,17 @@ def other_key(runs: Sequence[IngestionRun], key_id: str | None) -> str | None:
     if last is None or not last.hash_key_id or last.hash_key_id == key_id:
         return None
     return f"EVALFORGE_HASH_KEY is not the key of the last run ({last.run_id}): the same user has another hash now"
+
+
+def recent_runs(store: CaptureStore, now: datetime) -> list[IngestionRun]:
+    """The newest runs, newest first: as many as may count for the pace, but never fewer than the last two.
+
+    With a timer's distance between them the older of two is not of late, and the others need not be read.
+    """
+    last_two = list(store.list_runs(2))
+    if len(last_two) == 2 and (last_two[1].finished_at or "~") > timestamp(now - PACE_REMEMBERED):
+        return list(store.list_runs(RUNS_REMEMBERED))
+    return last_two
 
 
 def recent_calls(runs: Iterable[IngestionRun], now: datetime) -> tuple[float, int]:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from evalforge.common.clock import Clock, timestamp
 from evalforge.common.errors import DocumentUnreadable, EvalForgeError
 from evalforge.ingestion.context import TRACES_A_CALL, ContextReader, context_may_come, wants_context
-from evalforge.ingestion.earlier_runs import RUNS_REMEMBERED, close_abandoned, other_key, recent_calls
+from evalforge.ingestion.earlier_runs import close_abandoned, other_key, recent_calls, recent_runs
 from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.first_seen import FirstSeen
 from evalforge.ingestion.heartbeat import Heartbeat
@@ -69,10 +69,12 @@ class Pipeline:
         lease = self.store.acquire_lease(self.run_id, started, self.lease_seconds)
         with Heartbeat(self.store, lease, self.clock, self.lease_seconds) as heartbeat:
             close_abandoned(self.store, lease, timestamp(started))
-            return _Run(self, lease, started, heartbeat).execute()
+            return Run(self, lease, started, heartbeat).execute()
 
 
-class _Run:
+class Run:
+    """One run under its lease; `ingestion.replay` reads dead letters again by the same steps."""
+
     def __init__(self, parts: Pipeline, lease: Lease, started: datetime, heartbeat: Heartbeat) -> None:
         self._parts, self._lease, self._heartbeat = parts, lease, heartbeat
         self._started_at = timestamp(started)
@@ -127,7 +129,7 @@ class _Run:
         self._journal.log.info(
             "window", start=self._window.start, end=self._window.end, ml_apps=list(parts.ml_apps), scope=parts.scope
         )
-        runs = list(parts.store.list_runs(RUNS_REMEMBERED))
+        runs = recent_runs(parts.store, self._started)
         if other := other_key(runs, parts.sanitizer.key_id):
             self._journal.note(other)
         parts.source.resume(*recent_calls(runs, self._started))

@@ -40,6 +40,7 @@ from evalforge.models.rules import (
     RulesVerdict,
 )
 from evalforge.models.runs import (
+    RESOLVED,
     DeadLetter,
     DeepPass,
     Erasure,
@@ -48,6 +49,8 @@ from evalforge.models.runs import (
     Lease,
     Outcome,
     RateLimit,
+    Replayed,
+    ReplayOutcome,
     Tally,
     Window,
     may_lack,
@@ -58,6 +61,7 @@ __all__ = [
     "ERASED_USERS_KEPT",
     "FAILURE_TYPES",
     "NOT_REACHED",
+    "RESOLVED",
     "RETENTION",
     "SEVERITIES",
     "USER_HASH",
@@ -81,6 +85,8 @@ __all__ = [
     "Outcome",
     "RateLimit",
     "Redaction",
+    "ReplayOutcome",
+    "Replayed",
     "RulesChange",
     "RulesCheck",
     "RulesVerdict",

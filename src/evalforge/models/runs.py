@@ -183,3 +183,30 @@ def may_lack(
         return True
     start = timestamp(since) if since is not None else ""
     return any(one.state != "complete" and one.end > start for one in covered(record, now))
+
+
+ReplayOutcome = Literal[
+    "captured", "no_failure", "erased", "failing", "not_found", "unaskable", "not_read", "would_read"
+]
+RESOLVED: tuple[ReplayOutcome, ...] = ("captured", "no_failure", "erased")
+"""Of which the dead letter goes."""
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one dead letter that was to be read again.
+
+    dead_letter_id: the dead letter.
+    trace_id: as the dead letter has it.
+    span_id: as the dead letter has it.
+    outcome: captured, no_failure (the rules judge it well) and erased let the dead letter go; it is kept if failing
+        again, not_found, unaskable (its ids are unknown or hashed), not_read (the reading ended early) or would_read.
+    reason: why it is kept; null if it is not.
+    attempts: how often it was read in vain.
+    """
+
+    dead_letter_id: str
+    trace_id: str | None
+    span_id: str | None
+    outcome: ReplayOutcome
+    reason: str | None
+    attempts: int

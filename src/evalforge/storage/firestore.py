@@ -42,8 +42,8 @@ class FirestoreStore:
         """
         self._connection = Connection(project, database, prefix, emulator, patience_seconds)
         self._lease = LeaseDocument(self._connection)
-        self._eraser = Eraser(self._connection, self._lease)
         self._readings = ManifestDocuments(self._connection)
+        self._eraser = Eraser(self._connection, self._lease, self._readings)
         self._committer = Committer(self._connection, self._lease, self._eraser, self._readings)
         self._captures = self._connection.collection("raw_traces")
         self._letters = self._connection.collection("dead_letters")

@@ -1,6 +1,7 @@
 """Erasure in Firestore: first the mark, which makes every commit under way look again, then what is marked.
 
-In this order a crash anywhere leaves traces that no run writes, and that the same command finds again and removes.
+In this order a crash anywhere leaves traces that no run writes, and that the same command finds again and removes. Last
+go all manifests, which would have the next run take the spans of an erased trace for stored ones.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -15,7 +16,9 @@ from evalforge.models import ERASED_USERS_KEPT, Erasure, is_user_hash
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_connection import WRITES_A_COMMIT, Connection
 from evalforge.storage.firestore_lease import LeaseDocument
+from evalforge.storage.firestore_manifests import ManifestDocuments
 from evalforge.storage.ids import can_be_an_id
+from evalforge.storage.manifests import AFTER_EVERY_HOUR
 
 MARKS_A_READ = 1000
 
@@ -23,14 +26,18 @@ MARKS_A_READ = 1000
 class Eraser:
     """Removes captures and dead letters, and remembers their traces and the users who were erased."""
 
-    def __init__(self, connection: Connection, lease: LeaseDocument) -> None:
-        self._connection, self._lease = connection, lease
+    def __init__(self, connection: Connection, lease: LeaseDocument, readings: ManifestDocuments) -> None:
+        self._connection, self._lease, self._readings = connection, lease, readings
         self._captures, self._letters = connection.collection("raw_traces"), connection.collection("dead_letters")
         self._erased, self._users = connection.collection("erased"), connection.collection("erased_users")
 
     def erase_trace(self, trace_id: str) -> Erasure:
         """As `ports.CaptureStore.erase_trace`."""
-        return self.erase([trace_id]) if can_be_an_id(trace_id) else Erasure()
+        if not can_be_an_id(trace_id):
+            return Erasure()
+        erasure = self.erase([trace_id])
+        self._readings.forget(AFTER_EVERY_HOUR)
+        return erasure
 
     def erase_user(self, user_hash: str, now: datetime) -> Erasure:
         """As `ports.CaptureStore.erase_user`; of what was there when the user was marked, so that it ends.
@@ -50,6 +57,7 @@ class Eraser:
             erasure = self.erase(found)
             traces += erasure.trace_ids
             letters += erasure.dead_letters
+        self._readings.forget(AFTER_EVERY_HOUR)
         long_ago = queries.erased_before(self._users, timestamp(now - ERASED_USERS_KEPT))
         self._delete(snapshot.reference for snapshot in self._connection.pages(long_ago))
         return Erasure(trace_ids=tuple(sorted(traces)), dead_letters=letters)

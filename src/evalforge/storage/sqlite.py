@@ -140,7 +140,7 @@ class SqliteStore:
     def erase_trace(self, trace_id: str) -> Erasure:
         if not can_be_an_id(trace_id):
             return Erasure()
-        erased = self._write(lambda connection: erasure.erase_traces(connection, [trace_id]))
+        erased = self._write(lambda connection: erasure.erase_trace(connection, trace_id))
         self._forget()
         return erased
 

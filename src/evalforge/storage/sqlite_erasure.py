@@ -8,6 +8,8 @@ import msgspec
 
 from evalforge.common.clock import timestamp
 from evalforge.models import ERASED_USERS_KEPT, Erasure, FailureCapture, is_of_erased
+from evalforge.storage.manifests import AFTER_EVERY_HOUR
+from evalforge.storage.sqlite_manifests import forget_manifests
 
 AMONG = "(SELECT value FROM json_each(?))"
 LETTERS_OF = f"dead_letters WHERE json_extract(CAST(document AS TEXT), '$.trace_id') IN {AMONG}"
@@ -23,11 +25,18 @@ def erase_traces(connection: sqlite3.Connection, trace_ids: Collection[str]) -> 
     return Erasure(trace_ids=tuple(sorted(trace_id for (trace_id,) in gone)), dead_letters=letters)
 
 
+def erase_trace(connection: sqlite3.Connection, trace_id: str) -> Erasure:
+    """The same of one trace, and let the next run read anew which spans are stored."""
+    forget_manifests(connection, AFTER_EVERY_HOUR)
+    return erase_traces(connection, [trace_id])
+
+
 def erase_user(connection: sqlite3.Connection, user_hash: str, now: datetime) -> Erasure:
     """The same for every trace that names the user; and remember the user, and no longer those of long ago."""
     connection.execute("INSERT OR REPLACE INTO erased_users VALUES (?, ?)", (user_hash, timestamp(now)))
     connection.execute("DELETE FROM erased_users WHERE erased_at < ?", (timestamp(now - ERASED_USERS_KEPT),))
     named = connection.execute("SELECT trace_id FROM captures WHERE instr(document, ?)", (user_hash.encode(),))
+    forget_manifests(connection, AFTER_EVERY_HOUR)
     return erase_traces(connection, [trace_id for (trace_id,) in named.fetchall()])
 
 

@@ -2,7 +2,7 @@
 
 from evalforge.common.clock import SystemClock
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, search_queries
-from evalforge.wiring.runs import ask_datadog, capture, check
+from evalforge.wiring.runs import ask_datadog, capture, check, foreseen_replay, replay_dead_letters
 from evalforge.wiring.serving import service
 from evalforge.wiring.stores import (
     REQUESTS_PATIENCE_SECONDS,
@@ -25,12 +25,14 @@ __all__ = [
     "capture",
     "check",
     "custom_rules_in_force",
+    "foreseen_replay",
     "found_in",
     "hash_key_id",
     "leaks",
     "open_store",
     "open_store_to_read",
     "policy_in_force",
+    "replay_dead_letters",
     "rules_in_force",
     "sanitized",
     "search_queries",

@@ -4,7 +4,7 @@ import io
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,14 +16,15 @@ from evalforge.common.errors import ConfigurationError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
-from evalforge.ingestion.earlier_runs import RUNS_REMEMBERED, recent_calls
+from evalforge.ingestion.earlier_runs import recent_calls, recent_runs
 from evalforge.ingestion.pipeline import Pipeline
+from evalforge.ingestion.replay import foreseen, replay
 from evalforge.ingestion.rules_check import check_rules
 from evalforge.ingestion.run_journal import Journal, Progress
 from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
-from evalforge.models import IngestionRun, RulesCheck
+from evalforge.models import IngestionRun, Replayed, RulesCheck
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
 from evalforge.wiring.stores import open_store, open_store_to_read
 from evalforge.wiring.texts import reading_sanitizer
@@ -43,6 +44,33 @@ def capture(
 
     `ignored` are settings that this version does not know; the log says so.
     """
+    with _pipeline(settings, log_stream, progress, stop, clock, ignored) as pipeline:
+        return pipeline.run()
+
+
+def replay_dead_letters(
+    settings: Settings, log_stream: IO[bytes], progress: Progress, stop: Stop, clock: Clock
+) -> list[Replayed]:
+    """What became of each dead letter, read again. Raises as `capture` does."""
+    with _pipeline(settings, log_stream, progress, stop, clock) as pipeline:
+        return replay(pipeline)
+
+
+def foreseen_replay(settings: Settings, clock: Clock) -> list[Replayed]:
+    """What a replay would ask for; needs the store and nothing else."""
+    with closing(open_store_to_read(settings)) as store:
+        return foreseen(list(store.list_dead_letters()), clock.now())
+
+
+@contextmanager
+def _pipeline(
+    settings: Settings,
+    log_stream: IO[bytes],
+    progress: Progress,
+    stop: Stop,
+    clock: Clock,
+    ignored: Iterable[str] = (),
+) -> Iterator[Pipeline]:
     settings.required("api_key", "app_key", "hash_key")
     rules, scope = rules_in_force(settings), scope_in_force(settings)
     sanitizer = reading_sanitizer(settings)
@@ -53,7 +81,7 @@ def capture(
         for name in ignored:
             log.warning("setting ignored", name=name)
         with _client(settings, log, stop, clock) as source, collecting_rarely():
-            return Pipeline(
+            yield Pipeline(
                 source=source,
                 rules=rules,
                 sanitizer=sanitizer,
@@ -70,7 +98,7 @@ def capture(
                 evaluators=frozenset(settings.evaluators),
                 lease_seconds=settings.lease_seconds,
                 progress=progress,
-            ).run()
+            )
     finally:
         store.close()
 
@@ -85,7 +113,7 @@ def check(
     store = open_store_to_read(settings)
     try:
         evaluators = frozenset(settings.evaluators) | store.known_evaluators()
-        paced_from = recent_calls(store.list_runs(RUNS_REMEMBERED), clock.now())
+        paced_from = recent_calls(recent_runs(store, clock.now()), clock.now())
     finally:
         store.close()
     run_id = f"check-{random_suffix()}"
