@@ -22,7 +22,7 @@ class Operations:
     deletes: float = 0
 
 
-RESCAN = Operations(reads=33, writes=6)
+RESCAN = Operations(reads=32, writes=6)
 """Of a run that finds all 10,000 traces as they are stored: counted on the way to the emulator, 2026-11-23."""
 A_TRACE = Operations(reads=4, writes=2)
 """Of one trace that is new or changed: counted are two reads (of what is stored of it) and one write, and its context,

@@ -20,9 +20,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from benchmarks import costs
 from benchmarks.pages import span
-from evalforge.common.clock import SystemClock
+from evalforge.common.clock import SystemClock, timestamp
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.failure_rules import load_rules
@@ -156,6 +158,12 @@ def operations(answers: Answers, tally: Tally) -> dict[str, Any]:
     store = FirestoreStore(new_project(), "(default)", "evalforge_")
     scan(answers, store)
     new = Counter(tally.read), Counter(tally.written)
+    for earlier in store.list_runs():  # as if a timer had waited between them
+        long_ago = timestamp(datetime.fromisoformat(earlier.started_at) - timedelta(minutes=30))
+        for number in (1, 2):
+            store.save_run(
+                msgspec.structs.replace(earlier, run_id=f"{number}", started_at=long_ago, finished_at=long_ago)
+            )
     tally.clear()
     again = scan(answers, store)
     assert again.tally.captures_unchanged == SPANS, again.tally

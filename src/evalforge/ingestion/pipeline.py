@@ -24,7 +24,7 @@ from evalforge.ingestion.models import Page, TraceSource
 from evalforge.ingestion.page_reader import ERASED, Gathered, PageReader
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.run_coverage import RunCoverage, digest_of
-from evalforge.ingestion.run_journal import Journal, Log, Progress
+from evalforge.ingestion.run_journal import Journal, Log, Progress, fraction_read
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
 from evalforge.ingestion.slices import KEPT_APART, Segment, window_of
@@ -87,6 +87,7 @@ class Run:
             deep_hours=parts.deep_lookback_hours,
             read_at=self._started_at,
         )
+        self._evaluators = parts.store.known_evaluators()
         self._first_seen = FirstSeen(started, self._coverage.was_read)
         salted_with = ("manifest", PIPELINE_VERSION, parts.rules.digest, str(parts.context))
         hours = hours_between(started - timedelta(hours=parts.lookback_hours), started)
@@ -144,7 +145,7 @@ class Run:
             ml_apps=parts.ml_apps,
             scope=parts.scope,
             scan_all=parts.scan_all,
-            evaluators=parts.evaluators | parts.store.known_evaluators(),
+            evaluators=parts.evaluators | self._evaluators,
         )
         searcher = Searcher(parts.source, parts.rules, plan, self._journal, self._reader)
         if self._read_within_budget(lambda: self._read_slices(searcher)) and self._coverage.deep_segments:
@@ -226,7 +227,7 @@ class Run:
         batch = Batch(
             captures=changed,
             dead_letters=letters,
-            evaluators=gathered.evaluators,
+            evaluators=gathered.evaluators - self._evaluators,
             manifests=self._known.settled([capture for capture, _ in decisions.values()], lacking),
             coverage=self._coverage.unsaved(),
         )
@@ -321,8 +322,8 @@ class Run:
             written = [capture for capture in changed if capture.trace_id not in left_out]
             for capture in written:
                 self._decide(capture, "updated")
-            unchanged = len(completed) - len(changed)
-            self._journal.committed(captures=len(written), unchanged=unchanged, dead_letters=done.refused)
+            same = len(completed) - len(changed)
+            self._journal.committed(captures=len(written), unchanged=same, dead_letters=done.refused)
             self._journal.count(dead_letters_new=done.dead_letters_new)
             self._save_now_and_then()
         self._leave_context(len(queue))
@@ -365,10 +366,8 @@ class Run:
                 self._journal.excluded(trace_id, reason)
 
     def _show_progress(self) -> None:
-        start, end = (datetime.fromisoformat(moment).timestamp() for moment in (self._window.start, self._window.end))
-        latest = (self._reader.latest_start_ns or 0) / 1e9
-        fraction = min(1.0, max(0.0, (latest - start) / max(end - start, 0.001)))
-        self._parts.progress(self._seen, len(self._decisions) + len(self._reader.gathered.captures), fraction)
+        read = fraction_read(self._window, self._reader.latest_start_ns)
+        self._parts.progress(self._seen, len(self._decisions) + len(self._reader.gathered.captures), read)
 
     def _decided(self) -> Counter[str]:
         """How many traces were created, updated and unchanged, the last also as the manifests tell."""

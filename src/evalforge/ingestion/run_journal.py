@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -33,6 +34,13 @@ class Progress(Protocol):
     """Told after each page: spans seen, traces captured, and how far through the window (0 to 1) the search is."""
 
     def __call__(self, spans_seen: int, captures: int, fraction: float) -> None: ...
+
+
+def fraction_read(window: Window, latest_start_ns: int | None) -> float:
+    """How far through the window a span that began then is: 0 to 1."""
+    start, end = (datetime.fromisoformat(moment).timestamp() for moment in (window.start, window.end))
+    latest = (latest_start_ns or 0) / 1e9
+    return min(1.0, max(0.0, (latest - start) / max(end - start, 0.001)))
 
 
 class Journal:

@@ -107,7 +107,7 @@ class FirestoreStore:
         return self._eraser.erase_user(user_hash, now)
 
     def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
-        return self._committer.erased_among(self._lease.read(), trace_ids)
+        return self._committer.erased_among(self._lease.read(), trace_ids) if trace_ids else frozenset()
 
     def save_run(self, run: IngestionRun) -> None:
         batch = self._connection.client.batch()
