@@ -9,7 +9,7 @@ import pytest
 from evalforge.ingestion.pii.names import Names
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from helpers.engines import engine
-from helpers.sanitizing import KEY, sanitized
+from helpers.sanitizing import KEPT, KEY, sanitized, span_of
 from helpers.time_limits import within
 
 
@@ -177,3 +177,24 @@ def test_a_secret_behind_its_option_is_gone_though_it_begins_like_a_mark() -> No
     found = sanitized(reading(), metadata={"args": ["--password", "[WITHHELD chars=3]hunter2X", "x"]})
     assert "hunter2X" not in str(found)
     assert sanitized(reading(), **found) == found
+
+
+OWN = {"u": "u1_" + "0f" * 20, "s": "s1_" + "0f" * 20, "h": "h1_" + "0f" * 20}
+
+
+@pytest.mark.parametrize(("key", "kept"), [("user_id", "u"), ("session_id", "s")])
+def test_a_hash_is_kept_as_one_of_ours_only_where_it_may_be(key: str, kept: str) -> None:
+    for kind, told in OWN.items():
+        found = sanitized(reading(), metadata={key: told})["metadata"][key]
+        assert found.startswith(f"{kept}1_")
+        assert (found == told) == (kind == kept)
+        assert sanitized(reading(), tags=[f"{key}:{told}"])["tags"] == [f"{key}:{found}"]
+
+
+def test_ids_of_spans_are_kept_as_hashes_only_if_they_are_hashes_of_such() -> None:
+    for kind, told in OWN.items():
+        span = span_of({**KEPT, "span_id": told, "parent_id": told})
+        shown_span, item = reading().span(span), reading().item(span)["attributes"]
+        assert shown_span.span_id == shown_span.parent_id == item["span_id"] == item["parent_id"]
+        assert (shown_span.span_id == told) == (kind == "h")
+        assert shown_span.span_id.startswith("h1_")

@@ -224,7 +224,8 @@ COMMON_NAMES = words(
     destiny dick dollar don drake drew duke earl early east eve even faith farmer field fields fisher ford forest foster
     fox frank french friend gay gene glass good gold golden grace grant gray green guy hall hand harmony hill holiday
     holly honor hope house hunt hunter ivy jack jade jasmine jay jean jenkins jewel job joy judge june
-    justice kafka key keys king knight lake lane law lee liberty lily little long lord love low lucky major man march mark marsh marshal mason
+    justice kafka key keys king knight lake lane law lee liberty lily little long lord love low lucky major man
+    march mark marsh marshal mason
     matt max may melody mercy miles mill miller miner misty moon more moss new nick noble north oak olive page parish
     park parker pat patience paul pearl penny person pet piper plum pond pope porter potter power price prince prosper
     prudence queen ram randy ray read reed rich river rivers rob robin rock rod rose ruby rush sage sally sandy say
