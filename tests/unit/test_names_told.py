@@ -9,7 +9,7 @@ import pytest
 from evalforge.ingestion.pii.names import Names
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from helpers.engines import engine
-from helpers.sanitizing import KEY, sanitized
+from helpers.sanitizing import KEPT, KEY, sanitized, span_of
 from helpers.time_limits import within
 
 
@@ -32,6 +32,12 @@ def shown(text: str, *tags: str, **attributes: Any) -> str:
         ("session_id:sess-abc-12345", "in session sess-abc-12345 it broke", "12345"),
         ("conversation_id:c0ffee99", "GET /chats/C0FFEE99", "ffee"),
         ("session_id:8841209", "session 8841209 ended", "8841209"),
+        ("session_id:8841209", "GET /x?session_id=8841209&n=1", "8841209"),
+        ("session_id:8841209", "8841209 (session)", "8841209"),
+        ("session_id:1234567890", "took 1234567890 ns", "1234567890"),
+        ("user_id:1234567", "of 1234567", "1234567"),
+        ("user_id:user-88412", "of USER_88412", "88412"),
+        ("user_id:user123", "of user123", "123"),
     ],
 )
 def test_an_id_of_one_word_and_a_session_that_a_field_tells_are_gone_from_the_text(
@@ -53,10 +59,44 @@ def test_an_id_of_one_word_and_a_session_that_a_field_tells_are_gone_from_the_te
         ("session_id:main", "the main session"),
         ("session_id:a1b2", "a1b2 is a cell"),
         ("thread_id:sess-12345", "sess-123456 and asess-12345"),
+        ("user_id:python3", "python3 -m venv"),
+        ("user_id:10000", "10000 rows"),
+        ("user_id:utf-8", "read as utf-8 or UTF 8"),
+        ("user_id:sha256", "the sha256 of it"),
+        ("user_id:base64", "base64 again"),
+        ("usr.id:oauth2", "by OAuth2"),
+        ("user_id:http2", "over http2"),
+        ("user_id:main.py", "in main.py, line 3"),
+        ("user_id:llama3", "asked llama3"),
+        ("user_id:order1", "order1 is late"),
+        ("user_id:value", "no value"),
+        ("user_id:hello", "Hello there"),
+        ("user_id:string", "a string"),
+        ("user_id:http-client", "an http error of the http-client"),
+        ("user_id:json_user", "JSON of a user"),
+        ("user_id:error-handler", "Error: no handler"),
+        ("user_id:data-science-team", "data of the science team"),
+        ("user_handle:json_user", "JSON of a user"),
+        ("session_id:12345678", "took 12345678 ns"),
+        ("session_id:sha256", "the sha256 of it"),
     ],
 )
 def test_words_of_the_language_short_ids_and_longer_words_stay(tag: str, text: str) -> None:
     assert shown(text, tag) == text
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "left"),
+    [
+        ("jane-doe", "Doe, jane; jane-doe", "doe jane"),
+        ("jane_admin", "ask Jane, the admin", "jane"),
+        ("john-jenkins", "Mr Jenkins of Jenkins", "jenkins"),
+    ],
+)
+def test_a_name_in_an_id_of_several_words_is_gone_and_the_words_beside_it_stay(told: str, text: str, left: str) -> None:
+    found = shown(text, f"user_id:{told}")
+    assert [word for word in left.split() if word in found.lower()] == []
+    assert ("admin" in found) == ("admin" in text)
 
 
 @pytest.mark.parametrize("kind", ["customer_name", "email"])
@@ -137,3 +177,24 @@ def test_a_secret_behind_its_option_is_gone_though_it_begins_like_a_mark() -> No
     found = sanitized(reading(), metadata={"args": ["--password", "[WITHHELD chars=3]hunter2X", "x"]})
     assert "hunter2X" not in str(found)
     assert sanitized(reading(), **found) == found
+
+
+OWN = {"u": "u1_" + "0f" * 20, "s": "s1_" + "0f" * 20, "h": "h1_" + "0f" * 20}
+
+
+@pytest.mark.parametrize(("key", "kept"), [("user_id", "u"), ("session_id", "s")])
+def test_a_hash_is_kept_as_one_of_ours_only_where_it_may_be(key: str, kept: str) -> None:
+    for kind, told in OWN.items():
+        found = sanitized(reading(), metadata={key: told})["metadata"][key]
+        assert found.startswith(f"{kept}1_")
+        assert (found == told) == (kind == kept)
+        assert sanitized(reading(), tags=[f"{key}:{told}"])["tags"] == [f"{key}:{found}"]
+
+
+def test_ids_of_spans_are_kept_as_hashes_only_if_they_are_hashes_of_such() -> None:
+    for kind, told in OWN.items():
+        span = span_of({**KEPT, "span_id": told, "parent_id": told})
+        shown_span, item = reading().span(span), reading().item(span)["attributes"]
+        assert shown_span.span_id == shown_span.parent_id == item["span_id"] == item["parent_id"]
+        assert (shown_span.span_id == told) == (kind == "h")
+        assert shown_span.span_id.startswith("h1_")

@@ -3,7 +3,7 @@
 import msgspec
 
 from evalforge.ingestion.models import Span, plain_id
-from evalforge.ingestion.pii.hashing import PSEUDONYM, Pseudonyms
+from evalforge.ingestion.pii.hashing import OF_OTHER, Pseudonyms, is_pseudonym
 
 
 class SpanIds:
@@ -36,7 +36,7 @@ class SpanIds:
 
     def _odd(self, sent: str) -> str:
         """The hash of an odd id; one that was made before stays, so that sanitising again changes nothing."""
-        return sent if PSEUDONYM.match(sent) else self._pseudonyms.other(sent, "span")
+        return sent if is_pseudonym(sent, OF_OTHER) else self._pseudonyms.other(sent, "span")
 
 
 def canonical_bytes(span: Span) -> bytes:

@@ -16,9 +16,15 @@ LONGEST_ID = 256
 """Characters of an id; longer text is no id and is withheld."""
 
 PSEUDONYM = re.compile(rf"[ush]1_[0-9a-f]{{{HEX_DIGITS}}}\Z")
-"""What this module makes, which is kept as it is, so that sanitising again changes nothing."""
+"""What this module makes. It is kept where its like belongs, so that sanitising again changes nothing."""
+OF_USER, OF_SESSION, OF_OTHER = "u1_", "s1_", "h1_"
 REMEMBERED = 4096
 """Ids whose hashes are kept in memory: the spans of a trace repeat theirs."""
+
+
+def is_pseudonym(value: str, prefix: str) -> bool:
+    """Whether the value has the form of a pseudonym of this kind: one of another kind is an id like any other."""
+    return value.startswith(prefix) and PSEUDONYM.match(value) is not None
 
 
 class Pseudonyms:
@@ -31,15 +37,15 @@ class Pseudonyms:
 
     def _user(self, identity: str) -> str:
         """`u1_` and 40 hex digits for an id of a person."""
-        return "u1_" + self._digest(USER_PURPOSE, _canonical(identity))
+        return OF_USER + self._digest(USER_PURPOSE, _canonical(identity))
 
     def _session(self, identity: str) -> str:
         """`s1_` and 40 hex digits for an id of a session or conversation."""
-        return "s1_" + self._digest(SESSION_PURPOSE, _canonical(identity))
+        return OF_SESSION + self._digest(SESSION_PURPOSE, _canonical(identity))
 
     def other(self, raw: bytes | str, purpose: str) -> str:
         """`h1_` and 40 hex digits for anything else that must be told apart; other purposes give other hashes."""
-        return "h1_" + self._digest(purpose, raw if isinstance(raw, bytes) else _encoded(raw))
+        return OF_OTHER + self._digest(purpose, raw if isinstance(raw, bytes) else _encoded(raw))
 
     def key_for(self, purpose: str, parts: Sequence[str]) -> bytes:
         """A key for something else, which changes with any of the parts."""

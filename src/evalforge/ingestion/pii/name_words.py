@@ -22,7 +22,7 @@ from evalforge.ingestion.pii.key_types import (
 from evalforge.ingestion.pii.spelling import WORD, word_form, words_in
 from evalforge.ingestion.pii.text.canonical import LAST_DIGITS, canonical
 from evalforge.ingestion.pii.text.hits import Hit
-from evalforge.ingestion.pii.words import COMMON_NAMES, NO_IDS, NO_NAMES, SHORT_WORDS
+from evalforge.ingestion.pii.words import COMMON_NAMES, NO_IDS, NO_NAMES, SESSION_WORDS, SHORT_WORDS, TECHNICAL
 
 if TYPE_CHECKING:
     from evalforge.ingestion.pii.text.view import View
@@ -36,6 +36,12 @@ MOST_WORDS = 16
 SHORTEST_WORD = 3
 RULE = "known name"
 SHORTEST_SESSION = 6
+SHORTEST_TOLD_SESSION = 10
+"""Digits of a session's id that is looked for wherever it stands; a shorter one counts beside a word for a session."""
+WORDS_BESIDE = 3
+NO_PERSONS = NO_IDS - COMMON_NAMES
+"""Words of an id that are nobody's name."""
+NUMBERED = re.compile(r"([a-z]+)(\d{1,3})[a-z]?\Z")
 SHORTEST_VALUE = 5
 """Characters of anything but a name, which is more likely to be a word or a number of the text's own."""
 
@@ -69,14 +75,14 @@ def names_of(kind: str, value: str) -> Iterator[tuple[str, Name]]:
         return
     if not PLAIN.match(value):
         value = _folded(value).text
-    if _says_nothing(kind, value):
+    if says_nothing(kind, value):
         return
     digits = "".join(filter(str.isdecimal, value))
     if kind == USER_ID and value.isalpha():
         if len(value) >= SHORTEST_VALUE and not UNSPACED.search(value):
             yield kind, Name(1, word_form(value))
     elif kind == PERSON or (kind in (USERNAME, USER_ID) and not digits):
-        yield from ((PERSON, name) for name in _words_of(value))
+        yield from ((PERSON, name) for name in _words_of(value, kind))
     elif (
         kind in (PHONE, NUMBER, BIRTH, SSN)
         and FEWEST_DIGITS <= len(digits) <= MOST_DIGITS
@@ -129,13 +135,14 @@ def canonical_of(kind: str, value: str) -> str:
     return " ".join(words_in(value)) or value
 
 
-def _words_of(value: str) -> Iterator[Name]:
+def _words_of(value: str, kind: str) -> Iterator[Name]:
+    no_names = NO_NAMES if kind == PERSON else NO_PERSONS
     for word in WORD.findall(value):
         form = word_form(word)
         if UNSPACED.fullmatch(word):
             if len(word) > 1:
                 yield Name(-len(word), word)
-        elif form not in NO_NAMES and not form.isdecimal() and (len(form) >= SHORTEST_WORD or _is_short_name(word)):
+        elif form not in no_names and not form.isdecimal() and (len(form) >= SHORTEST_WORD or _is_short_name(word)):
             yield Name(1, form)
 
 
@@ -143,11 +150,21 @@ def _is_short_name(word: str) -> bool:
     return len(word) == 2 and word[0].isupper() and word_form(word) not in SHORT_WORDS
 
 
-def _says_nothing(kind: str, value: str) -> bool:
-    """Whether an id is a word that texts are full of, or a session's that is too short to be told from one."""
+def says_nothing(kind: str, value: str) -> bool:
+    """Whether an id is made of words that texts are full of, or too short to be told from a number of the text's."""
     if kind == SESSION_ID:
-        return len(value) < SHORTEST_SESSION or not any(map(str.isdecimal, value))
-    return kind in (USERNAME, USER_ID) and value.lower() in NO_IDS
+        return len(value) < SHORTEST_SESSION or not any(map(str.isdecimal, value)) or _is_numbered_word(value)
+    if kind not in (USERNAME, USER_ID):
+        return False
+    if value.isdecimal():
+        return len(value) < FEWEST_DIGITS
+    return _is_numbered_word(value) or NO_IDS.issuperset(words_in(value))
+
+
+def _is_numbered_word(value: str) -> bool:
+    """Whether it is a technical word and some digits, like `sha256` and `utf-8`, or another and one, like `order1`."""
+    found = NUMBERED.match("".join(words_in(value)))
+    return found is not None and (found[1] in TECHNICAL or (found[1] in NO_IDS and len(found[2]) == 1))
 
 
 def _numbers(text: str, known: Known) -> Iterator[Hit]:
@@ -159,12 +176,20 @@ def _numbers(text: str, known: Known) -> Iterator[Hit]:
 
 
 def _single(text: str, words: list[tuple[int, int, str]], known: Known) -> Iterator[Hit]:
-    for start, end, form in words:
+    for position, (start, end, form) in enumerate(words):
         if len(form) < 2 or (len(form) == 2 and not _is_short_name(text[start:end])):
             continue
         kind = known.type_of(Name(1, form))
-        if kind is not None and not (form in COMMON_NAMES and text[start:end].islower()):
+        if kind is None or (form in COMMON_NAMES and text[start:end].islower()):
+            continue
+        if kind != SESSION_ID or not form.isdecimal() or _is_of_a_session(words, position):
             yield Hit(start, end, kind, form, RULE)
+
+
+def _is_of_a_session(words: list[tuple[int, int, str]], position: int) -> bool:
+    """Whether a number is long enough for a session's id, or beside a word that says that it is one."""
+    beside = words[max(0, position - WORDS_BESIDE) : position + 2]
+    return len(words[position][2]) >= SHORTEST_TOLD_SESSION or any(form in SESSION_WORDS for _, _, form in beside)
 
 
 def _rows(words: list[tuple[int, int, str]], size: int, known: Known) -> Iterator[Hit]:

@@ -21,6 +21,7 @@ from evalforge.ingestion.pii.name_words import (
     canonical_of,
     find_names,
     names_of,
+    says_nothing,
 )
 from evalforge.ingestion.pii.placeholders import Placeholders
 from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_NAMES, MOST_NAMES, SESSION_KEYS
@@ -139,7 +140,7 @@ class Names:
             return
         for named, name in names_of(kind, value):
             self._types[name] = min(named, self._types.get(name, named))
-        if kind in (PERSON, SESSION_ID) or value.isalpha():
+        if kind in (PERSON, SESSION_ID) or value.isalpha() or says_nothing(kind, value):
             return
         if SHORTEST_VALUE <= len(value) <= LONGEST_NAME:
             self._values.setdefault(small, Hit(0, 0, kind, canonical_of(kind, value)))

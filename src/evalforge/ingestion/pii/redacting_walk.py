@@ -13,7 +13,7 @@ from evalforge.ingestion.pii.allowed_keys import IDENTIFIER, looks_random
 from evalforge.ingestion.pii.caps import cut, encoded_bytes, fit
 from evalforge.ingestion.pii.checks import Check, is_number
 from evalforge.ingestion.pii.deltas import joined
-from evalforge.ingestion.pii.hashing import PSEUDONYM, Pseudonyms
+from evalforge.ingestion.pii.hashing import OF_SESSION, OF_USER, Pseudonyms, is_pseudonym
 from evalforge.ingestion.pii.key_types import COUNTED, READ_IDS, SECRET, normal_form
 from evalforge.ingestion.pii.keys import PLAIN_WORD, rule_of
 from evalforge.ingestion.pii.pairs import as_kept
@@ -37,6 +37,7 @@ from evalforge.ingestion.pii.words import SIGN_IN
 
 RANDOM = KeyFate(Fate.REPLACE, SECRET, "")
 """Of what looks made at random under a key that is allowed: no id that people give has that form."""
+PREFIX_OF_HASHED = {Fate.HASH_USER: OF_USER, Fate.HASH_SESSION: OF_SESSION}
 SMALL_NUMBER = 1_000_000
 """Below it no integer is anyone's number."""
 LARGEST_NUMBER = 2**63
@@ -163,7 +164,8 @@ class RedactingWalk(Walk):
         return None if kept is None or self._redactor.is_known(str(kept)) else kept
 
     def _under_known_key(self, value: Any, fate: Fate, name: str, path: Path) -> Any:
-        if type(value) is str and PSEUDONYM.match(value) and fate in (Fate.HASH_USER, Fate.HASH_SESSION):
+        own = PREFIX_OF_HASHED.get(fate)
+        if own and type(value) is str and is_pseudonym(value, own):
             return self._hashed_before(value, fate)
         if fate is Fate.KEEP:
             return self.any(value, path, self._kept())

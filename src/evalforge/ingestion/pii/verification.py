@@ -1,4 +1,5 @@
-"""Looking for what must not be there: stored nouns and lines of logs, read with today's scanner and by plain search.
+"""Looking for what must not be there: stored nouns and lines of logs, read with today's scanner, by what their keys say
+and by plain search.
 
 What EvalForge itself puts into its records (marks, placeholders, keyed hashes, plain ids, times) is no finding.
 """
@@ -20,6 +21,7 @@ from evalforge.ingestion.pii.pairs import as_kept
 from evalforge.ingestion.pii.policy import Fate, fate_of
 from evalforge.ingestion.pii.redactor import Remembering
 from evalforge.ingestion.pii.text.hits import TextScanner, Unscannable
+from evalforge.ingestion.pii.under_keys import PAIR, fate_in, leak_of_pair, leak_under, leaks_of_label
 from evalforge.ports import CaptureFilter, CaptureStore
 
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -43,17 +45,16 @@ NUMBERS_KEPT = frozenset({"start_ns", "duration", "duration_ms"})
 """Times, which the sanitiser keeps within their bounds."""
 
 Place: TypeAlias = tuple[str, ...]
-PAIR = 2
-"""Items of a list that may be a key and its value."""
 
 
 class _Waiting(NamedTuple):
-    """A value to look at, what stands over it, and whether identifiers in it may be there."""
+    """A value to look at, what stands over it, whether identifiers in it may be there, and what its key finds in it."""
 
     place: Place
     parent: str
     key: str
     kept: bool
+    told: str
     value: Any
 
 
@@ -99,27 +100,33 @@ class Verifier:
 
     def _tree(self, where: str, value: Any) -> Iterator[LeakFound]:
         canaries = self._among(value)
-        waiting = [_Waiting((), "", "", kept=False, value=value)]
+        waiting = [_Waiting((), "", "", kept=False, told="", value=value)]
         while waiting:
-            place, parent, key, kept, one = waiting.pop()
+            place, parent, key, kept, told, one = waiting.pop()
+            if told:
+                yield LeakFound(where=where, path=".".join(place), type=told)
             if isinstance(one, dict):
                 label = one.get("name", one.get("key"))
+                by_label = leaks_of_label(self._keys, parent, one)
                 for name, child in one.items():
                     found = self._types(name, "", canaries)
                     shown = (*place, KEY if found else str(name))
                     yield from _leaks(where, shown, found)
-                    fate = self._keys.fate_of(parent, str(name))
+                    fate = fate_in(self._keys, parent, key, str(name), child)
                     kept = fate.fate is Fate.KEEP or (name == "value" and self._is_allowed(label))
-                    waiting.append(_Waiting(shown, fate.parent, str(name), kept, child))
+                    told = by_label[name] if name in by_label else leak_under(self._keys, fate, str(name), child)
+                    waiting.append(_Waiting(shown, fate.parent, str(name), kept, told, child))
             elif isinstance(one, list | tuple):
                 kept = kept or (len(one) == PAIR and self._is_allowed(one[0]))
+                by_first = "" if key == "tags" else leak_of_pair(self._keys, parent, one)
                 waiting += (
-                    _Waiting((*place, str(number)), parent, key, kept, child) for number, child in enumerate(one)
+                    _Waiting((*place, str(number)), parent, key, kept, by_first if number else "", child)
+                    for number, child in enumerate(one)
                 )
             elif kept and as_kept(one, self._keys) is not None:
                 yield from _leaks(where, place, _planted(one, canaries))
             else:
-                yield from _leaks(where, place, self._types(one, key, canaries))
+                yield from _leaks(where, place, [kind for kind in self._types(one, key, canaries) if kind != told])
 
     def _is_allowed(self, key: object) -> bool:
         """Whether this is an allowed key, which stands beside its value."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from evalforge.ingestion.pii import checks, policy
 from evalforge.ingestion.pii.caps import cut_mark, mark_last
-from evalforge.ingestion.pii.hashing import PSEUDONYM, Pseudonyms, id_text
+from evalforge.ingestion.pii.hashing import OF_OTHER, Pseudonyms, id_text, is_pseudonym
 from evalforge.ingestion.pii.placeholders import MARK
 from evalforge.ingestion.pii.policy import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, Fate, KeyFate, fate_of
 from evalforge.ingestion.pii.schema import ATTRIBUTES, EVALUATION, EVALUATION_OF, FREE, Node
@@ -293,7 +293,7 @@ class Walk:
         if value in ("", "undefined"):
             return value
         self._left -= 45 if value[0] != "[" else MARK_BYTES
-        if PSEUDONYM.match(value) or WITHHELD_MARK.match(value):
+        if is_pseudonym(value, OF_OTHER) or WITHHELD_MARK.match(value):
             return value
         self.hashed += 1
         self._note(path, "hashed", "no plain id")
