@@ -1,5 +1,7 @@
 """`evalforge dead-letters replay` as a user runs it, over both stores."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,21 @@ def test_datadog_that_cannot_be_reached_leaves_all_as_it_was_and_the_exit_is_par
     assert done.code == 3, done.err
     assert "not_read" in {one["outcome"] for one in done.lines}
     assert kept(env)[SPAN] == 1
+
+
+def test_a_trace_whose_document_was_broken_is_captured_anew_once_that_was_deleted(tmp_path: Path) -> None:
+    env = environment(tmp_path / "store.db")
+    stored, changed = failed(2, trace="bb"), failed(2, trace="bb", name="another")
+    for spans, broken in (([stored], None), ([changed], "UPDATE captures SET document = '{'")):
+        with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
+            connection.execute(broken) if broken else None
+        with FakeDatadog(spans=spans) as server:
+            assert evalforge("capture", env=env | {"EVALFORGE_DATADOG_URL": server.url}).code == 0
+    [letter] = evalforge("dead-letters", "list", env=env).lines
+    assert letter["reason"] == "its stored document cannot be read"
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
+        connection.execute("DELETE FROM captures")
+    with FakeDatadog(spans=[stored]) as server:
+        done = evalforge("dead-letters", "replay", env=env | {"EVALFORGE_DATADOG_URL": server.url})
+    assert [one["outcome"] for one in done.lines] == ["captured"], done.err
+    assert (traces(env), kept(env)) == ({"bb"}, {})

@@ -117,7 +117,7 @@ class PageReader:
             dead_letter_id=self._sanitizer.pseudonym(trace_id, "unreadable"),
             trace_id=trace_id,
             reason="its stored document cannot be read",
-            shape="not what EvalForge wrote; erase the trace to have it captured anew",
+            shape="not what EvalForge wrote; delete that document and replay this dead letter to have it captured anew",
             first_seen_at=self._fetched_at,
             run_id=self._run_id,
         )

@@ -79,6 +79,7 @@ class _Replay(Run):
         self._coverage.unsaved()  # this run tells nothing of coverage
         self._manifests.load(store.manifests(self._manifests.hours))
         asked = [one for one in letters if askable(one) and not _is_gone(one, self._started)]
+        self._known.forget({one.trace_id for one in asked if one.trace_id})  # each is read in full, stored or not
         done = {one.dead_letter_id: one for one in foreseen(letters, self._started)}
         try:
             for at in range(0, len(asked), LETTERS_A_CALL):
