@@ -101,14 +101,8 @@ class Redactor:
 
         `key` is the normal form of the key over the text, or empty.
         """
+        window = text[: MAX_TEXT + SCANNED_BEYOND]
         try:
-            if (
-                len(text) <= MAX_TEXT
-                and "[" not in text
-                and not (self._names.find(text) or self._reader.found(text, key))
-            ):
-                return Redacted(text)
-            window = text[: MAX_TEXT + SCANNED_BEYOND]
             hits = self._found(window, key)
             if not hits and len(text) <= MAX_TEXT:
                 return Redacted(text)
@@ -141,10 +135,13 @@ class Redactor:
         raise Unscannable("a text shows something new each time that something is taken from it")
 
     def _found(self, text: str, key: str) -> list[Hit]:
-        hits = [*self._names.find(text), *self._reader.found(text, key)]
+        named, found = self._names.find(text), self._reader.found(text, key)
+        if not named and not found and "[" not in text:
+            return []
+        hits = [*named, *found]
         if "[" in text:
             hits = self._outside_marks(text, hits)
-        return joined(hits) if hits else hits
+        return joined(hits)
 
     def _outside_marks(self, text: str, hits: list[Hit]) -> list[Hit]:
         """The hits, less what of them is a mark already; a piece that is left over is replaced if it says anything.
