@@ -87,6 +87,14 @@ def header(candidate: Candidate) -> Spans:
     return ((candidate.start, end),) if any(character.isalnum() for character in text) else ()
 
 
+def chosen(candidate: Candidate) -> Spans:
+    """What a command or a statement takes for a password: a plain word too, but no placeholder."""
+    text = candidate.text
+    if PLACEHOLDER.match(text) or text[0] in "$-" or not any(map(str.isalnum, text)):
+        return ()
+    return candidate.whole
+
+
 def letters_and_digits(candidate: Candidate) -> Spans:
     """Both, as in passwords and hardly in the words that stand behind `password`."""
     end, text = trimmed(candidate)
@@ -154,6 +162,7 @@ CHECKS: dict[str, Check] = {
     "told": told,
     "token": token,
     "header": header,
+    "chosen": chosen,
     "letters_and_digits": letters_and_digits,
     "private_key": private_key,
     "query": query,
