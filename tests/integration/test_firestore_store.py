@@ -421,7 +421,7 @@ REFUSALS = [
         ConfigurationError,
         "deploy --only firestore:indexes --project wrong-",
     ),
-    (grpc.StatusCode.UNKNOWN, CANARY, StoreError, "Firestore refused with Unknown"),
+    (grpc.StatusCode.OUT_OF_RANGE, CANARY, StoreError, "Firestore refused with OutOfRange"),
 ]
 
 
