@@ -1,15 +1,13 @@
 """A run whose store fails, at every call there is: it ends soon with one clear line, and the next one makes all whole.
 
-The stores are real: SQLite's file with real faults in `test_store_faults_of_commands`, and here the emulator, before
+The stores are real: SQLite's file with real faults in `test_sqlite_faults_of_runs`, and here the emulator, before
 which a proxy answers a call with a status of its own, once or from then on, before the work is done or after.
 """
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import pytest
 
 pytest.importorskip("google.cloud.firestore")
@@ -17,26 +15,13 @@ pytest.importorskip("google.cloud.firestore")
 import grpc
 
 from evalforge.common.errors import StoreError
-from evalforge.models import IngestionRun
-from evalforge.ports import CaptureFilter
 from evalforge.storage.firestore import FirestoreStore
 from helpers.clocks import FakeClock
-from helpers.exported import failed, judged
+from helpers.disturbed import HALF_PAST, LEASE_SECONDS, run, settled
 from helpers.firestore_emulator import HOST_VARIABLE, new_project
 from helpers.firestore_proxy import Proxy, proxy_before
-from helpers.runs import TraceStore, pipeline
 
 CODES = grpc.StatusCode
-START_MS = 1_795_423_310_000
-ROOT = "14624140233640368325"
-SPANS = [
-    *(failed(number, trace=f"{number:032x}", start_ns=START_MS + number) for number in range(2, 5)),
-    judged("tone", 9, trace=f"{2:032x}", start_ns=START_MS + 9, parent_id="7"),
-    failed(8, trace="no id at all", start_ns=START_MS + 8),
-]
-HOURS = [f"2026-11-{day}T{hour:02}" for day in (22, 23) for hour in range(24)]
-HALF_PAST = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-LEASE_SECONDS = 60
 IMPATIENT = 0.15
 TRANSIENT = [
     CODES.UNAVAILABLE,
@@ -59,24 +44,6 @@ def proxy(firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 def opened(project: str, patience_seconds: float = 10) -> FirestoreStore:
     return FirestoreStore(project, "(default)", "evalforge_", patience_seconds=patience_seconds)
-
-
-def run(store: FirestoreStore, clock: FakeClock) -> IngestionRun:
-    """A run with a commit for every two traces, dead letters and context."""
-    given: dict[str, Any] = {"traces_a_commit": 2, "lease_seconds": LEASE_SECONDS, "run_id": f"r{clock.now():%H%M%S}"}
-    source = TraceStore(SPANS)
-    source._pages = [source._pages[0][at : at + 2] for at in range(0, len(SPANS), 2)]
-    return pipeline(store, source, clock, **given).run()
-
-
-def settled(store: FirestoreStore) -> tuple[Any, ...]:
-    """All that is there, but for when and by whom it was first met."""
-    captures = [msgspec.structs.replace(one, fetched_at="") for one in store.list_captures(CaptureFilter())]
-    letters = [msgspec.structs.replace(one, first_seen_at="", run_id="") for one in store.list_dead_letters()]
-    record = store.coverage()
-    assert record is not None
-    read = [(one.start, one.end, one.until, one.reason) for one in record.slices[1:]]  # the first leaves the window
-    return captures, letters, store.manifests(HOURS), read, store.known_evaluators()
 
 
 @pytest.fixture
