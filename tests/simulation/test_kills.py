@@ -27,10 +27,12 @@ SPANS = [failed(number, trace=f"{number % 300:032x}") for number in range(1, 901
 PROCESSES, KILLS, MOST_RUNS = 2, 25, 50
 """Fifty kills in all, in two tests that go on side by side; a run may end before it is killed."""
 SECONDS_TO_START = 0.8
-PHASES = {"starting": None, "reading": "request", "committing": "commit", "ending": "report"}
-"""And the line of the log that a run is killed after, some moments later."""
+PHASES = {"starting": None, "reading": "request", "committing": "request", "ending": "report"}
+"""And the line of the log that a run is killed after, some moments later; while it commits, after a burst of bytes."""
 PHASE_OF = {"request": "reading", "decision": "committing", "commit": "committing", "report": "ending"}
 """By the last line that a killed run wrote. A commit is told when it is done, and its decisions just before."""
+BURST_BYTES, BURST_SECONDS = 30_000, 0.02
+"""More than a renewal of the lease or a line of the log writes in so short a time."""
 
 
 def started(env: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -67,18 +69,38 @@ def phase_of_kill(env: dict[str, str], aimed_at: str, rng: random.Random) -> lis
     """The phase in which a run was killed, aimed at this one; nothing if it was over before."""
     run = started(env)
     assert run.stderr is not None
-    line = PHASES[aimed_at]
-    written = b""
+    line, committing, written = PHASES[aimed_at], False, b""
     if line is None:
         time.sleep(rng.random() * SECONDS_TO_START)
     else:
         written = upto(run.stderr, line, after=rng.randrange(12) if aimed_at == "reading" else 0)
-        time.sleep(rng.random() ** 2 * (0.1 if aimed_at == "reading" else 0.01))
+        committing = aimed_at == "committing" and is_writing(run)
+        time.sleep(rng.random() ** 2 * (0.05 if aimed_at == "reading" else 0.002))
     run.kill()
-    written += run.communicate()[1]
+    written += run.stderr.read()
+    run.communicate()
     events = [json.loads(line)["message"] for line in written.splitlines() if line.endswith(b"}")]
-    known = [PHASE_OF[event] for event in events if event in PHASE_OF]
-    return [known[-1] if known else "starting"] if run.returncode == -signal.SIGKILL else []
+    known = ["starting", *(PHASE_OF[event] for event in events if event in PHASE_OF)]
+    phase = "committing" if committing and known[-1] == "reading" else known[-1]
+    return [phase] if run.returncode == -signal.SIGKILL else []
+
+
+def is_writing(run: subprocess.Popen[bytes]) -> bool:
+    """Wait until the process writes many bytes at once, as only a commit of captures does; or is over."""
+    counters = Path(f"/proc/{run.pid}/io")
+    since, before = time.monotonic(), bytes_written(counters)
+    while run.poll() is None:
+        if (now := bytes_written(counters)) - before > BURST_BYTES:
+            return True
+        if time.monotonic() - since > BURST_SECONDS:
+            since, before = time.monotonic(), now
+    return False
+
+
+def bytes_written(counters: Path) -> int:
+    with suppress(OSError, ValueError):
+        return int(counters.read_text().split("wchar: ")[1].split()[0])
+    return 0
 
 
 def upto(log: IO[bytes], event: str, after: int) -> bytes:
