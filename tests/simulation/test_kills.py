@@ -31,6 +31,7 @@ PHASES = {"starting": None, "reading": "request", "committing": "request", "endi
 """And the line of the log that a run is killed after, some moments later; while it commits, after a burst of bytes."""
 PHASE_OF = {"request": "reading", "decision": "committing", "commit": "committing", "report": "ending"}
 """By the last line that a killed run wrote. A commit is told when it is done, and its decisions just before."""
+AIMS = ("starting", "reading", "committing", "reading", "committing", "ending")
 BURST_BYTES, BURST_SECONDS = 30_000, 0.02
 """More than a renewal of the lease or a line of the log writes in so short a time."""
 
@@ -49,7 +50,7 @@ def test_runs_killed_at_any_moment_lose_nothing_and_count_nothing_twice(seed: in
         env = environment(store, server.url, EVALFORGE_PAGE_LIMIT="50", EVALFORGE_LEASE_SECONDS="0.1")
         for number in range(MOST_RUNS):
             server.spans = SPANS[: len(SPANS) * (killed.total() + 1) // KILLS]
-            killed.update(phase_of_kill(env, list(PHASES)[number % len(PHASES)], rng))
+            killed.update(phase_of_kill(env, AIMS[number % len(AIMS)], rng))
             assert damage(store, tmp_path / f"{number}") is None
             if killed.total() == KILLS:
                 break

@@ -70,6 +70,7 @@ class FirestoreStore:
         while some := list(islice(left, DOCUMENTS_A_READ)):
             snapshots = self._connection.get(self._captures.document(one) for one in some)
             found |= {snapshot.id: to_capture(snapshot) for snapshot in snapshots.values()}
+        self._committer.foresee({trace_id: trace_id in found for trace_id in trace_ids})
         return found
 
     def commit(self, lease: Lease, batch: Batch) -> Committed:
@@ -110,7 +111,7 @@ class FirestoreStore:
         return self._eraser.erase_user(user_hash, now)
 
     def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
-        return self._committer.erased_among(self._lease.read(), trace_ids) if trace_ids else frozenset()
+        return self._committer.erased_among(trace_ids)
 
     def save_run(self, run: IngestionRun) -> None:
         batch = self._connection.client.batch()
