@@ -36,6 +36,10 @@ class Foreseen:
     erased: frozenset[str] = frozenset()
     captures: Mapping[str, bool] = field(default_factory=dict)
 
+    def doubted(self) -> "Foreseen":
+        """What of it is still to be believed when a commit was refused: it is mostly the lease that was renewed."""
+        return Foreseen(captures=self.captures) if self.lease is not None else Foreseen()
+
 
 class Committer:
     """Writes the batches of runs."""
@@ -120,7 +124,7 @@ class Committer:
                         ),
                     )
             except MOVED_ON:
-                self._foreseen = Foreseen()
+                self._foreseen = self._foreseen.doubted()
                 continue
             except InvalidArgument as error:
                 if not any(isinstance(item.noun, FailureCapture | DeadLetter) for item in writes):
