@@ -251,7 +251,8 @@ class Run:
             if done.refused:
                 self._known.not_written(batch.manifests)
             self._known.forget(trace_ids)
-            self._parts.store.commit(self._lease, Batch(manifests=self._known.settled((), ())))
+            if manifests := self._known.settled((), ()):
+                self._parts.store.commit(self._lease, Batch(manifests=manifests))
         return trace_ids
 
     def _wants_context(self, capture: FailureCapture, decision: str) -> bool:

@@ -90,6 +90,11 @@ class LeaseDocument:
         return seen
 
     @staticmethod
+    def is_of(seen: Snapshot | None, lease: Lease) -> bool:
+        """Whether what was seen says that this lease holds."""
+        return _is_of(seen, lease)
+
+    @staticmethod
     def anything_erased(seen: Snapshot | None) -> bool:
         """Whether there ever was an erasure; if not, nobody need look for erased traces."""
         return bool(_field(seen, "erasures"))

@@ -3,7 +3,7 @@
 import io
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -26,10 +26,8 @@ from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, Replayed, RulesCheck
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
-from evalforge.wiring.stores import open_store, open_store_to_read
+from evalforge.wiring.stores import Stop, open_store, open_store_to_read
 from evalforge.wiring.texts import reading_sanitizer
-
-Stop = Callable[[], bool]
 
 
 def capture(
@@ -74,7 +72,7 @@ def _pipeline(
     settings.required("api_key", "app_key", "hash_key")
     rules, scope = rules_in_force(settings), scope_in_force(settings)
     sanitizer = reading_sanitizer(settings)
-    store = open_store(settings)
+    store = open_store(settings, stop=stop)
     try:
         run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{random_suffix()}"
         log = json_logger(log_stream, clock).bind(run_id=run_id)
