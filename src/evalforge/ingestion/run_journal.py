@@ -31,7 +31,6 @@ class Journal:
         self._run_id, self._started_at, self._window = run_id, started_at, window
         self.queries: list[str] = []
         self.reasons: list[str] = []
-        self.doubts: list[str] = []
         self.notes: list[str] = []
         self.errors: list[str] = []
         self.evaluators_asked: set[str] = set()
@@ -41,7 +40,6 @@ class Journal:
 
     def partial(self, reason: str) -> None:
         """Something could not be read whole."""
-        self.doubts.append(reason)
         if reason not in self.reasons:
             self.reasons.append(reason)
             self.log.warning("partial", reason=reason)

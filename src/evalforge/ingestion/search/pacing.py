@@ -16,12 +16,21 @@ MOST_REMEMBERED = 100_000
 TOLD_MARGIN = 1.01
 
 
+class Flight:
+    """One request that was started. `ended`: when it had arrived at the latest; None while it is under way."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self, ended: float | None = None) -> None:
+        self.ended = ended
+
+
 class Pacer:
-    """At most `requests_per_minute` requests arrive in any 60 seconds, at even distances.
+    """At most `requests_per_minute` requests arrive in any 60 seconds, at even distances; several may be under way.
 
     A request arrives somewhere between its start and its end. So that this holds at the server too, a request starts
-    a window later than the END of the one that is a whole allowance before it, and an interval after the last START.
-    Below one a minute the interval alone counts. For one thread.
+    a window later than the END of every one that is a whole allowance or more before it, and an interval after the
+    last START. Below one a minute the interval alone counts. Not locked: the caller is.
     """
 
     def __init__(self, clock: Clock, requests_per_minute: float) -> None:
@@ -31,7 +40,14 @@ class Pacer:
         self._told_interval = 0.0
         self._held_until = clock.monotonic()
         self._last_start: float | None = None
-        self._latest_arrivals: deque[float] = deque(maxlen=allowed)
+        self._flights: deque[Flight] = deque(maxlen=allowed)
+        self._latest_end_before = -WINDOW_SECONDS
+        """Of all that are more than an allowance back: one of them may have ended after those that followed it."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two starts at full pace."""
+        return max(self._interval, self._told_interval)
 
     def resume(self, seconds_ago: float, requests: int) -> None:
         """Go on from requests made before this pacer was, the last of them so long ago; call it first of all.
@@ -43,10 +59,10 @@ class Pacer:
         if counted:
             self._last_start = ended
             latest = (ended - self._interval * max(0, number - 1) for number in reversed(range(counted)))
-            self._latest_arrivals.extend(latest)
+            self._flights.extend(map(Flight, latest))
 
     def wait_needed(self) -> float:
-        """Seconds until the next request may start; 0 if it may now."""
+        """Seconds until the next request may start; 0 if it may now. While others are under way it may be more."""
         return max(self._own_wait(), self.told_wait())
 
     def told_wait(self) -> float:
@@ -54,14 +70,17 @@ class Pacer:
         spaced = 0.0 if self._last_start is None else self._last_start + self._told_interval
         return max(0.0, max(spaced, self._held_until) - self._clock.monotonic())
 
-    def started(self) -> None:
+    def started(self) -> Flight:
         """A request starts now."""
         self._last_start = self._clock.monotonic()
-        self._latest_arrivals.append(self._last_start)
+        if len(self._flights) == self._flights.maxlen:
+            self._latest_end_before = self._latest_end()
+        self._flights.append(Flight())
+        return self._flights[-1]
 
-    def finished(self) -> None:
-        """The request that started last has ended, well or badly: it cannot arrive later than now."""
-        self._latest_arrivals[-1] = self._clock.monotonic()
+    def finished(self, flight: Flight) -> None:
+        """The request has ended, well or badly: it cannot arrive later than now."""
+        flight.ended = self._clock.monotonic()
 
     def learn(self, told: RateLimit) -> None:
         """Slow down to the limit and period of an answer, and wait for the reset if nothing remains."""
@@ -75,10 +94,15 @@ class Pacer:
         self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
 
     def _own_wait(self) -> float:
-        earliest = self._clock.monotonic()
         if self._last_start is None:
             return 0.0
         earliest_start = self._last_start + self._interval
-        if len(self._latest_arrivals) == self._latest_arrivals.maxlen:
-            earliest_start = max(earliest_start, self._latest_arrivals[0] + WINDOW_SECONDS)
-        return max(0.0, earliest_start - earliest)
+        if len(self._flights) == self._flights.maxlen:
+            earliest_start = max(earliest_start, self._latest_end() + WINDOW_SECONDS)
+        return max(0.0, earliest_start - self._clock.monotonic())
+
+    def _latest_end(self) -> float:
+        """Of the request that is a whole allowance before the next, and of all before it. Not sooner than now if it
+        is still under way."""
+        ended = self._flights[0].ended
+        return max(self._latest_end_before, self._clock.monotonic() if ended is None else ended)
