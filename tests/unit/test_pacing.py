@@ -80,7 +80,7 @@ def test_no_window_of_a_minute_sees_more_of_several_at_once(
     assert most_in_a_window(drive_at_once(Pacer(clock, rate), clock, trips, most), 60) <= rate
 
 
-def test_one_that_ends_after_those_that_followed_it_holds_back_all_that_come_later() -> None:
+def test_one_that_arrives_after_those_that_followed_it_does_not_crowd_those_that_come_later() -> None:
     clock = FakeClock()
     trips = [(0.0, 0.0), (200.0, 0.0), (0.0, 0.0), *[(0.0, 0.0)] * 9]
     assert most_in_a_window(drive_at_once(Pacer(clock, 2), clock, trips, 4), 60) <= 2

@@ -29,8 +29,8 @@ class Pacer:
     """At most `requests_per_minute` requests arrive in any 60 seconds, at even distances; several may be under way.
 
     A request arrives somewhere between its start and its end. So that this holds at the server too, a request starts
-    a window later than the END of every one that is a whole allowance or more before it, and an interval after the
-    last START. Below one a minute the interval alone counts. Not locked: the caller is.
+    a window later than the END of the one that is a whole allowance before it (as that one's followers did of those
+    before it), and an interval after the last START. Below one a minute the interval alone counts. Not locked: the caller is.
     """
 
     def __init__(self, clock: Clock, requests_per_minute: float) -> None:
@@ -41,8 +41,6 @@ class Pacer:
         self._held_until = clock.monotonic()
         self._last_start: float | None = None
         self._flights: deque[Flight] = deque(maxlen=allowed)
-        self._latest_end_before = -WINDOW_SECONDS
-        """Of all that are more than an allowance back: one of them may have ended after those that followed it."""
 
     @property
     def interval(self) -> float:
@@ -73,8 +71,6 @@ class Pacer:
     def started(self) -> Flight:
         """A request starts now."""
         self._last_start = self._clock.monotonic()
-        if len(self._flights) == self._flights.maxlen:
-            self._latest_end_before = self._latest_end()
         self._flights.append(Flight())
         return self._flights[-1]
 
@@ -98,11 +94,6 @@ class Pacer:
             return 0.0
         earliest_start = self._last_start + self._interval
         if len(self._flights) == self._flights.maxlen:
-            earliest_start = max(earliest_start, self._latest_end() + WINDOW_SECONDS)
+            ended = self._flights[0].ended
+            earliest_start = max(earliest_start, (self._clock.monotonic() if ended is None else ended) + WINDOW_SECONDS)
         return max(0.0, earliest_start - self._clock.monotonic())
-
-    def _latest_end(self) -> float:
-        """Of the request that is a whole allowance before the next, and of all before it. Not sooner than now if it
-        is still under way."""
-        ended = self._flights[0].ended
-        return max(self._latest_end_before, self._clock.monotonic() if ended is None else ended)
