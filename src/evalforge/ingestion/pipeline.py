@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from evalforge.common.clock import Clock, timestamp
 from evalforge.common.errors import DocumentUnreadable, EvalForgeError
+from evalforge.common.threads import Threads
 from evalforge.ingestion.context import TRACES_A_CALL, ContextReader, context_may_come, wants_context
 from evalforge.ingestion.earlier_runs import RUNS_REMEMBERED, close_abandoned, recent_calls
 from evalforge.ingestion.failure_rules import RuleSet
@@ -27,6 +28,7 @@ from evalforge.ingestion.run_coverage import RunCoverage
 from evalforge.ingestion.run_journal import Journal, Log, Progress
 from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
+from evalforge.ingestion.slice_searches import Saw, read, searches_of
 from evalforge.ingestion.slices import KEPT_APART, window_of
 from evalforge.ingestion.still_open import StillOpen
 from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome
@@ -43,7 +45,7 @@ TRACES_A_COMMIT = 450
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """Everything one run needs. `run` may be called once."""
+    """Everything one run needs. `run` may be called once. Without `threads`, one slice is read after the other."""
 
     source: TraceSource
     rules: RuleSet
@@ -60,6 +62,7 @@ class Pipeline:
     evaluators: frozenset[str] = frozenset()
     lease_seconds: float
     progress: Progress
+    threads: Threads | None = None
     traces_a_commit: int = TRACES_A_COMMIT
 
     def run(self) -> IngestionRun:
@@ -169,29 +172,27 @@ class _Run:
             self._parts.store.forget_manifests((self._started - KEPT_APART).strftime(HOUR_FORMAT))
 
     def _read_slices(self, searcher: Searcher) -> None:
+        parts, coverage = self._parts, self._coverage
         names = searcher.names()
-        for segment in self._coverage.segments:
-            self._coverage.begin(segment)
-            doubts, in_one_search = len(self._journal.doubts), searcher.in_one_search(names)
-            for page in searcher.pages_of(segment.window, names):
-                self._take(page, sure=len(self._journal.doubts) == doubts and in_one_search())
-            new_doubts = self._journal.doubts[doubts:]
-            self._coverage.read(new_doubts[0] if new_doubts else None)
+        searches = searches_of(coverage, coverage.segments, searcher, names)
+        for page, saw in read(searches, parts.source, parts.threads, self._journal.partial):
+            self._take(page, saw)
+        coverage.interrupted("")
         new = searcher.names_since(names)
         if new:
             try:
                 for page in searcher.pages_for_new(new):
-                    self._take(page, sure=False)
+                    self._take(page, None)
             except SearchInterrupted:
-                self._coverage.doubted()
+                coverage.doubted()
                 raise
 
-    def _take(self, page: Page, *, sure: bool) -> None:
-        """Read a page; `sure` while nothing makes doubtful that what lies before it in time was read whole."""
+    def _take(self, page: Page, saw: Saw | None) -> None:
+        """Read a page, and tell `saw` of the hours in it: what lies before it in time may have been read whole."""
         self._reader.read(page)
         hours = self._known.take_hours()
-        if sure:
-            self._coverage.saw(hours)
+        if saw is not None:
+            saw(hours)
         self._seen += len(page.items)
         if len(self._reader.gathered.captures) >= self._parts.traces_a_commit:
             self._commit()

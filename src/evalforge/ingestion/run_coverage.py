@@ -1,12 +1,13 @@
 """The record of coverage while a run goes on: a slice counts as read when what was found in it is committed.
 
-Pages come in the order of time. So a search over many slices has read each of them whole as soon as a page holds a
-later one, and what a run has read when it ends early need not be read first by the next. Where pages turn out not to
-be in order, nothing counts before the search has ended.
+The pages of a search come in the order of time. So a search over many slices has read each of them whole as soon as a
+page holds a later one, and what a run has read when it ends early need not be read first by the next. Where pages turn
+out not to be in order, nothing counts before the search has ended. A segment may be read by several searches: what all
+of them that touch a slice have read of it is whole.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from evalforge.ingestion.manifests import HOUR_FORMAT, UNKNOWN_HOUR
@@ -27,39 +28,19 @@ class RunCoverage:
         self._record = compacted(record_for(stored, asked, window), now)
         self.has_new_hour = stored is None or not stored.slices or self._record.slices[-1].end > stored.slices[-1].end
         self.segments = tuple(plan(self._record, window))
-        self._left: list[datetime] = []
-        self._spans: Counter[datetime] = Counter()
-        self._latest = ""
-        self._in_order = True
+        self._readings: list[SegmentReading] = []
 
-    def begin(self, segment: Segment) -> None:
-        """This segment is being read."""
-        self._left = list(segment.slices)
-        self._spans.clear()
-        self._latest, self._in_order = "", True
-
-    def saw(self, hours: Iterable[str]) -> None:
-        """A page was read, with spans that began in these hours, in this order. What lies before is read whole."""
-        for hour in hours:
-            if hour == UNKNOWN_HOUR:
-                continue
-            self._in_order = self._in_order and hour >= self._latest
-            self._latest = max(self._latest, hour)
-            self._spans[_start_of(hour)] += 1
-        if self._in_order and self._latest:
-            self._whole_before(_start_of(self._latest))
-
-    def read(self, reason: str | None) -> None:
-        """The segment was read to its end: whole, or not and why."""
-        if reason is None:
-            self._whole_before(self._end)
-        self.interrupted(reason or "")
+    def reading(self, segment: Segment) -> "SegmentReading":
+        """This segment is to be read."""
+        self._readings.append(SegmentReading(segment, self._end, self._read_whole))
+        return self._readings[-1]
 
     def interrupted(self, reason: str) -> None:
-        """What is left of the segment at hand cannot be read whole by this run."""
-        if self._left:
-            self._record = with_doubt(self._record, self._left, reason)
-        self._left = []
+        """What is left of the segments at hand cannot be read whole by this run."""
+        for reading in self._readings:
+            if reading.begun and reading.left:
+                self._record = with_doubt(self._record, reading.left, reading.reason or reason)
+        self._readings = []
 
     def doubted(self) -> None:
         """Nothing that this run read was asked for with every evaluator."""
@@ -73,12 +54,78 @@ class RunCoverage:
         self._stored = self._record
         return self._record
 
-    def _whole_before(self, moment: datetime) -> None:
-        """Every slice left that ends by then was read whole, and the one that the window ends in with the window."""
-        whole = [start for start in self._left if min(start + timedelta(hours=1), self._end) <= moment]
+    def _read_whole(self, slices: Sequence[datetime], spans: Counter[datetime]) -> None:
+        self._record = with_reading(self._record, slices, self._end, read_at=self._read_at, spans=spans)
+
+
+class SegmentReading:
+    """A segment that is being read, by one search or more. `left` are the slices not read whole so far."""
+
+    def __init__(
+        self, segment: Segment, end: datetime, whole: Callable[[Sequence[datetime], Counter[datetime]], None]
+    ) -> None:
+        self.left = list(segment.slices)
+        self.begun = False
+        self.reason: str | None = None
+        self._run_end, self._whole = end, whole
+        self._parts: list[PartReading] = []
+        self.spans: Counter[datetime] = Counter()
+
+    def add(self, part: "PartReading") -> "PartReading":
+        """One of the searches that read it."""
+        self._parts.append(part)
+        return part
+
+    def moved(self) -> None:
+        """A search got further: perhaps slices have been read whole."""
+        whole = [start for start in self.left if self._is_whole(start)]
         if whole:
-            self._record = with_reading(self._record, whole, self._end, read_at=self._read_at, spans=self._spans)
-            self._left = [start for start in self._left if start not in whole]
+            self._whole(whole, self.spans)
+            self.left = [start for start in self.left if start not in whole]
+
+    def _is_whole(self, start: datetime) -> bool:
+        end = min(start + timedelta(hours=1), self._run_end)
+        return all(part.start >= end or part.reached >= min(end, part.end) for part in self._parts)
+
+
+class PartReading:
+    """One search of a segment, and how far in time it has come."""
+
+    def __init__(self, segment: SegmentReading, window: Window) -> None:
+        self._segment = segment
+        self.start, self.end = datetime.fromisoformat(window.start), datetime.fromisoformat(window.end)
+        self.reached = datetime.min.replace(tzinfo=UTC)
+        self._latest, self._in_order = "", True
+
+    def saw(self, hours: Iterable[str], *, sure: bool) -> None:
+        """A page was read, with spans that began in these hours, in this order. What lies before is read whole.
+
+        `sure` while nothing makes that doubtful.
+        """
+        for hour in hours:
+            if hour == UNKNOWN_HOUR:
+                continue
+            self._in_order = self._in_order and hour >= self._latest
+            self._latest = max(self._latest, hour)
+            self._segment.spans[_start_of(hour)] += 1
+        if sure and self._in_order and self._latest:
+            self.reached = max(self.reached, _start_of(self._latest))
+            self._segment.moved()
+
+    def cut(self, parts: "Sequence[PartReading]") -> None:
+        """What is left of it is read by other searches, the first of which begins where it has come to."""
+        for part in parts:
+            self._segment.add(part)
+        self.end = parts[0].start
+        self.ended(None)
+
+    def ended(self, reason: str | None) -> None:
+        """The search was read to its end: whole, or not and why."""
+        if reason is None:
+            self.reached = self.end
+            self._segment.moved()
+        else:
+            self._segment.reason = self._segment.reason or reason
 
 
 def _start_of(hour: str) -> datetime:

@@ -1,5 +1,6 @@
 """What a run says of itself: log lines with ids and counts, and the record that becomes its report."""
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -24,7 +25,10 @@ class Progress(Protocol):
 
 
 class Journal:
-    """Gathers the facts of one run as they happen; `report` is the run so far."""
+    """Gathers the facts of one run as they happen; `report` is the run so far.
+
+    Searches in threads of their own may say what they asked, met and doubt.
+    """
 
     def __init__(self, log: Log, *, run_id: str, started_at: str, window: Window) -> None:
         self.log = log
@@ -35,25 +39,34 @@ class Journal:
         self.errors: list[str] = []
         self.evaluators_asked: set[str] = set()
         self.pages = 0
+        self._searching = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._excluded: Counter[str] = Counter()
 
     def partial(self, reason: str) -> None:
         """Something could not be read whole."""
-        if reason not in self.reasons:
-            self.reasons.append(reason)
-            self.log.warning("partial", reason=reason)
+        with self._searching:
+            if reason not in self.reasons:
+                self.reasons.append(reason)
+                self.log.warning("partial", reason=reason)
 
     def note(self, text: str) -> None:
         """Something worth knowing that leaves the coverage complete."""
-        if text not in self.notes:
-            self.notes.append(text)
-            self.log.info("note", note=text)
+        with self._searching:
+            if text not in self.notes:
+                self.notes.append(text)
+                self.log.info("note", note=text)
 
     def asked(self, query: str) -> None:
         """A query was sent; the same one for another slice is told once."""
-        if query not in self.queries:
-            self.queries.append(query)
+        with self._searching:
+            if query not in self.queries:
+                self.queries.append(query)
+
+    def answered(self) -> None:
+        """An answer held a page."""
+        with self._searching:
+            self.pages += 1
 
     def count(self, excluded: Mapping[str, int] | None = None, **counts: int) -> None:
         """Add to the tally, by the names of its fields."""

@@ -30,7 +30,7 @@ class Pacer:
 
     A request arrives somewhere between its start and its end. So that this holds at the server too, a request starts
     a window later than the END of the one that is a whole allowance before it (as that one's followers did of those
-    before it), and an interval after the last START. Below one a minute the interval alone counts. Not locked: the caller is.
+    before it), and an interval after the last START. Below one a minute the interval alone counts. Without a lock.
     """
 
     def __init__(self, clock: Clock, requests_per_minute: float) -> None:
