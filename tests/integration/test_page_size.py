@@ -51,7 +51,10 @@ def test_datadogs_own_timeout_halves_the_page() -> None:
 
 
 def test_throttling_does_not_halve_the_page() -> None:
-    with FakeDatadog(spans=spans(60), script=[fake.reply(429)]) as server, client_of(server, page_limit="auto") as client:
+    with (
+        FakeDatadog(spans=spans(60), script=[fake.reply(429)]) as server,
+        client_of(server, page_limit="auto") as client,
+    ):
         assert collect(client) == (60, None)
     assert limits(server) == [100, 100]
 
