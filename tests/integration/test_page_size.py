@@ -30,16 +30,16 @@ TOO_MUCH = {
 
 @pytest.mark.parametrize("answer", TOO_MUCH.values(), ids=TOO_MUCH.keys())
 def test_an_answer_that_fails_halves_the_page(answer: fake.Answer) -> None:
-    with FakeDatadog(spans=spans(120), script=[answer], limit_is_fixed=False) as server:
-        with client_of(server, page_limit="auto") as client:
-            assert collect(client) == (120, None)
+    server = FakeDatadog(spans=spans(120), script=[answer], limit_is_fixed=False)
+    with server, client_of(server, page_limit="auto") as client:
+        assert collect(client) == (120, None)
     assert limits(server) == [100, 50, 50, 50]
 
 
 def test_no_answer_in_time_halves_the_page() -> None:
-    with FakeDatadog(spans=spans(60), script=[fake.silence], limit_is_fixed=False) as server:
-        with client_of(server, page_limit="auto", attempt_timeout=0.3) as client:
-            assert collect(client) == (60, None)
+    server = FakeDatadog(spans=spans(60), script=[fake.silence], limit_is_fixed=False)
+    with server, client_of(server, page_limit="auto", attempt_timeout=0.3) as client:
+        assert collect(client) == (60, None)
     assert limits(server) == [100, 50, 50]
 
 

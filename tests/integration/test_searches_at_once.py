@@ -4,6 +4,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_throttling_of_one_search_holds_back_all(store: SqliteStore) -> None:
         report = run(server, store)
     arrivals = sorted(request.at for request in server.requests)
     assert report.outcome == "complete"
-    assert max(later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)) >= 1.7
+    assert max(later - earlier for earlier, later in pairwise(arrivals)) >= 1.7
 
 
 def test_a_signal_ends_all_searches_within_a_second(store: SqliteStore) -> None:
