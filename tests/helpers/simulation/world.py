@@ -21,7 +21,6 @@ from helpers.simulation.oracle import Oracle
 from helpers.simulation.process import Killed, Process
 from helpers.simulation.scheduler import Scheduler
 from helpers.simulation.store import Ledger, StoreOfProcess
-from helpers.simulation.threads import ThreadsOfProcess
 from helpers.simulation.times import MINUTE, seconds_of
 from helpers.simulation.traffic import APP, FIELD_RATING, Traffic
 
@@ -30,8 +29,6 @@ WITHHOLDING = Sanitizer(hash_key=b"k" * 32)
 READING = Sanitizer(hash_key=b"k" * 32, scanner=SmallScanner())
 READING_SEEDS = 10
 """Every tenth seed reads texts."""
-SEEDS_AT_ONCE = 3
-"""Every third seed reads slices at once, in threads that take turns."""
 LEASE_SECONDS = 120.0
 LOOKBACK_HOURS = 24.0
 CLEAN_RUNS = 2
@@ -142,7 +139,6 @@ class World:
                 evaluators=frozenset({FIELD_RATING}),
                 lease_seconds=LEASE_SECONDS,
                 progress=lambda *_: None,
-                threads=ThreadsOfProcess(process, self.scheduler) if self.seed % SEEDS_AT_ONCE == 0 else None,
                 traces_a_commit=self.traces_a_commit,
             ).run()
 
