@@ -123,7 +123,13 @@ class Wire:
         self._process, self._datadog, self._random = process, datadog, random
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, seconds: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        seconds: float,
+        written: Callable[[], None],
     ) -> Answer:
         """As of Exchanger."""
         assert headers["DD-API-KEY"]
@@ -131,6 +137,7 @@ class Wire:
         if content is not None and b"@trace_id:(" in content:
             self._process.reads_context = True
         self._process.reach("search", after=False)
+        written()
         self._process.pass_time(self._random.uniform(0.01, 0.1))
         answer, takes = self._datadog.answer(self._process, url, content)
         self._process.pass_time(min(takes, seconds))

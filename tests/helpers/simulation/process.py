@@ -41,6 +41,8 @@ class Process:
         """Let time pass. Raises Killed if that is the end of it."""
         self._live()
         self._scheduler.sleep(seconds)
+        while self.frozen_until > self._scheduler.seconds:  # another thread of the process came to where it freezes
+            self._scheduler.sleep(self.frozen_until - self._scheduler.seconds)
         self._live()
 
     def reach(self, phase: str, *, after: bool) -> None:

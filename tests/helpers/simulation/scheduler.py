@@ -21,8 +21,10 @@ class _Turn:
     def __init__(self, thread: int) -> None:
         self.thread, self._gate = thread, threading.Lock()
         self._gate.acquire()
+        self.given = False
 
     def give(self) -> None:
+        self.given = True
         self._gate.release()
 
     def wait(self) -> None:
@@ -68,6 +70,23 @@ class Scheduler:
             self._end_turn(me)
         turn.wait()
 
+    def park(self, parked: list[_Turn], timeout: float | None = None) -> None:
+        """Wait until another thread wakes those that are parked there, or so long; others have their turns."""
+        me = threading.get_ident()
+        with self._changed:
+            turn = _Turn(me)
+            parked.append(turn)
+            if timeout is not None:
+                self._push(self.seconds + timeout, turn)
+            self._end_turn(me)
+        turn.wait()
+
+    def wake(self, parked: list[_Turn]) -> None:
+        """Those parked there go on now."""
+        with self._changed:
+            while parked:
+                self._push(self.seconds, parked.pop())
+
     def run(self) -> None:
         """Until nothing is left to come."""
         while True:
@@ -78,6 +97,8 @@ class Scheduler:
                 when, _, _, what = heapq.heappop(self._queue)
                 self.seconds = max(self.seconds, when)
                 if isinstance(what, _Turn):
+                    if what.given:
+                        continue
                     self._having_a_turn.add(what.thread)
                     what.give()
                     continue

@@ -1,0 +1,123 @@
+"""Slices read at once, over real HTTP and in real threads, from a Datadog that answers slowly."""
+
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from evalforge.common.clock import SystemClock
+from evalforge.common.errors import CredentialsRejected
+from evalforge.common.threads import SystemThreads
+from evalforge.models import IngestionRun
+from evalforge.ports import CaptureFilter
+from evalforge.storage.sqlite import SqliteStore
+from helpers import fake_datadog as fake
+from helpers.datadog_searches import client_of
+from helpers.fake_datadog import Connection, FakeDatadog, Request
+from helpers.runs import pipeline
+
+HOURS = 12
+
+
+class SlowDatadog(FakeDatadog):
+    """Answers each request after so many seconds."""
+
+    seconds = 0.3
+
+    def handle(self, handler: object, request: Request) -> None:
+        """As of FakeDatadog."""
+        with self._lock:
+            self.requests.append(request)
+            answer = self._answer(request)
+        time.sleep(self.seconds)
+        answer(Connection(handler, request, self._ended))  # type: ignore[arg-type]
+
+
+def failing(count: int, filler: str = "") -> list[dict[str, object]]:
+    """Spans that failed, evenly over the last hours."""
+    end = int(time.time() * 1000) - 1000
+    step = HOURS * 3_600_000 // count
+    return [
+        {
+            "id": str(number),
+            "type": "span",
+            "attributes": {
+                "trace_id": f"{number:032x}",
+                "span_id": str(number + 1),
+                "parent_id": "undefined",
+                "start_ns": end - (count - number) * step,
+                "status": "error",
+                "name": filler,
+            },
+        }
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(tmp_path / "s.db")
+    yield opened
+    opened.close()
+
+
+def run(server: FakeDatadog, store: SqliteStore, **options: object) -> IngestionRun:
+    clock = SystemClock()
+    with client_of(server, clock, **{"page_limit": 10, "rate": 1000, **options}) as client:
+        return pipeline(store, client, clock, threads=SystemThreads(), run_id="run").run()  # type: ignore[arg-type]
+
+
+def test_a_slow_datadog_is_asked_at_95_percent_of_the_rate_and_never_more(store: SqliteStore) -> None:
+    with SlowDatadog(spans=failing(1200)) as server:
+        server.seconds = 0.75
+        report = run(server, store, rate=400)
+    arrivals = sorted(request.at for request in server.requests)
+    steady = [at for at in arrivals if arrivals[0] + 5 <= at <= arrivals[-1] - 4]
+    used = (len(steady) - 1) / (steady[-1] - steady[0]) * 60 / 400
+    assert report.outcome == "complete"
+    assert report.calls == len(arrivals)
+    assert store.count_captures(CaptureFilter()) == 1200
+    assert 0.95 <= used <= 1.0
+    assert max(bisect_right(arrivals, at + 60) - place for place, at in enumerate(arrivals)) <= 400
+
+
+def test_the_call_budget_is_spent_to_the_last_call_and_no_further(store: SqliteStore) -> None:
+    with SlowDatadog(spans=failing(1500)) as server:
+        report = run(server, store, max_calls=40)
+    assert report.outcome == "partial"
+    assert report.calls == len(server.requests) == 40
+    assert store.count_captures(CaptureFilter()) >= 300
+
+
+def test_throttling_of_one_search_holds_back_all(store: SqliteStore) -> None:
+    with SlowDatadog(spans=failing(800)) as server:
+        stop = threading.Timer(2.0, lambda: server.script.append(fake.reply(429, headers={"Retry-After": "2"})))
+        stop.start()
+        report = run(server, store)
+    arrivals = sorted(request.at for request in server.requests)
+    assert report.outcome == "complete"
+    assert max(later - earlier for earlier, later in pairwise(arrivals)) >= 1.7
+
+
+def test_a_signal_ends_all_searches_within_a_second(store: SqliteStore) -> None:
+    with SlowDatadog(spans=failing(1500)) as server:
+        ends = time.monotonic() + 3
+        report = run(server, store, stop=lambda: time.monotonic() >= ends)
+        took = time.monotonic() - ends
+    assert report.outcome == "partial"
+    assert took < 1.5
+    assert max(request.at for request in server.requests) < ends + 0.1
+
+
+def test_rejected_keys_end_all_searches_and_nothing_is_asked_after_the_report(store: SqliteStore) -> None:
+    with SlowDatadog(spans=failing(1500)) as server:
+        threading.Timer(2.0, lambda: server.script.extend([fake.reply(403)])).start()
+        with pytest.raises(CredentialsRejected):
+            run(server, store)
+        (report,) = store.list_runs(1)
+        time.sleep(0.5)
+    assert report.calls == len(server.requests)
