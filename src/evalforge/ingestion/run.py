@@ -6,7 +6,7 @@ slices, which may be read side by side (`slice_searches`).
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -162,8 +162,9 @@ class Run:
     ) -> None:
         parts = self._parts
         searches = searches_of(self._coverage, segments, searcher, names, deep=deep)
-        for page, saw in read(searches, parts.source, parts.threads, self._journal.partial):
-            self._take(page, saw)
+        with closing(read(searches, parts.source, parts.threads, self._journal.partial)) as pages:
+            for page, saw in pages:
+                self._take(page, saw)
         self._coverage.interrupted("")
 
     def _take(self, page: Page, saw: Saw = lambda _: None) -> None:

@@ -1,7 +1,7 @@
 """Reads the segments of a run, each by one search per app, in turn or side by side, and credits what was read."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -112,11 +112,11 @@ def searches_of(
 
 def read(
     searches: Sequence[SliceSearch], source: TraceSource, threads: Threads | None, partial: Callable[[str], None]
-) -> Iterator[tuple[Page, Saw]]:
+) -> Generator[tuple[Page, Saw], None, None]:
     """Every page, with whom to tell of the hours in it. Raises SearchInterrupted when none is left that may be read.
 
     A search that ends early costs only its own segment, unless no other would fare better. Without threads, one search
-    is read after the other.
+    is read after the other. Close it to end the searches under way.
     """
     side = None if threads is None else SideBySide[SliceSearch](threads, source.searches_at_once, source.halt)
     over: SearchInterrupted | None = None

@@ -19,6 +19,7 @@ from helpers.simulation.times import BASE_NS, HOUR
 from helpers.simulation.traffic import CANARY, JUDGES, SimulatedSpan, Traffic, Version
 
 Judge = Callable[[Mapping[str, Any]], bool]
+QUICK_SECONDS = 0.3
 SHIFTED_BY = HOUR
 """How much sooner than it would have come a span may come, to come between two pages."""
 
@@ -29,6 +30,7 @@ class SimulatedDatadog:
     def __init__(self, scheduler: Scheduler, traffic: Traffic, faults: Faults, random: Random) -> None:
         self._scheduler, self._traffic, self._faults, self._random = scheduler, traffic, faults, random
         self._limiter = RateLimiter(random.choice((60, 300, 300)), 60, scheduler)  # type: ignore[arg-type]
+        self.slowest_seconds = QUICK_SECONDS
         self._judges: dict[str, Judge] = {}
         self._verdicts: dict[tuple[str, int], bool] = {}
         self._delivered: dict[str, list[bytes]] = {}
@@ -41,7 +43,7 @@ class SimulatedDatadog:
         if fault in LOST:
             self._faults.note(fault)
             return None, LOST[fault]
-        seconds = self._random.uniform(0.01, 0.3)
+        seconds = self._random.uniform(0.01, self.slowest_seconds)
         if fault == "slow answer":
             self._faults.note(fault)
             seconds = self._random.uniform(1, 28)
@@ -119,8 +121,9 @@ class SimulatedDatadog:
 class Wire:
     """The connection of one process: an Exchanger over which time passes both ways."""
 
-    def __init__(self, process: Process, datadog: SimulatedDatadog, random: Random) -> None:
-        self._process, self._datadog, self._random = process, datadog, random
+    def __init__(self, process: Process, scheduler: Scheduler, datadog: SimulatedDatadog, random: Random) -> None:
+        self._process, self._scheduler = process, scheduler
+        self._datadog, self._random = datadog, random
 
     def exchange(
         self,
@@ -138,7 +141,7 @@ class Wire:
             self._process.reads_context = True
         self._process.reach("search", after=False)
         written()
-        self._process.pass_time(self._random.uniform(0.01, 0.1))
+        self._scheduler.sleep(self._random.uniform(0.01, 0.1))  # it travels on, whatever becomes of the process
         answer, takes = self._datadog.answer(self._process, url, content)
         self._process.pass_time(min(takes, seconds))
         self._process.reach("search", after=True)

@@ -58,9 +58,12 @@ class Scheduler:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass for this thread, and others have their turns."""
+        self.sleep_until(self.seconds + seconds)
+
+    def sleep_until(self, wake: float) -> None:
+        """Let time pass until then for this thread, and others have their turns."""
         me = threading.get_ident()
         with self._changed:
-            wake = self.seconds + seconds
             if self._having_a_turn == {me} and not (self._queue and self._queue[0][0] <= wake):
                 self.seconds = wake
                 return

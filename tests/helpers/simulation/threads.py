@@ -1,9 +1,10 @@
 """Threads of a simulated process in virtual time: one has its turn at a time, so that nothing needs a lock."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from helpers.simulation.process import Process
+from helpers.simulation.process import Killed, Process
 from helpers.simulation.scheduler import Scheduler
 
 
@@ -12,16 +13,18 @@ class ThreadsOfProcess:
 
     def __init__(self, process: Process, scheduler: Scheduler) -> None:
         self._process, self._scheduler = process, scheduler
-        self._at_work = self.most = 0
+        self.most = 0
 
     def start(self, work: Callable[[], None], name: str) -> None:
         """As of Threads."""
 
         def counted() -> None:
-            self._at_work += 1
-            self.most = max(self.most, self._at_work)
-            work()
-            self._at_work -= 1
+            process = self._process
+            process.searches += 1
+            self.most = max(self.most, process.searches)
+            with suppress(Killed):
+                work()
+            process.searches -= 1
 
         self._scheduler.start(self._scheduler.seconds, counted)
 
@@ -36,6 +39,7 @@ class MeetingOfProcess:
     def __init__(self, process: Process, scheduler: Scheduler) -> None:
         self._process, self._scheduler = process, scheduler
         self._parked: list[Any] = []
+        process.at_death.append(self.notify_all)
 
     def __enter__(self) -> "MeetingOfProcess":
         return self
@@ -45,7 +49,7 @@ class MeetingOfProcess:
 
     def wait(self, timeout: float | None = None) -> bool:
         """As of Meeting."""
-        self._process.pass_time(0)
+        self._process.check_alive()  # and nothing that gives the turn away: a wake-up in between would be lost
         before = self._scheduler.seconds
         self._scheduler.park(self._parked, timeout)
         self._process.pass_time(0)
