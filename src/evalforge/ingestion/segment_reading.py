@@ -61,6 +61,7 @@ class PartReading:
     def __init__(self, segment: SegmentReading, window: Window) -> None:
         self._segment = segment
         self.start, self.end = datetime.fromisoformat(window.start), datetime.fromisoformat(window.end)
+        self._first_hour, self._last_hour = f"{self.start:{HOUR_FORMAT}}", f"{self.end:{HOUR_FORMAT}}"
         self.reached = datetime.min.replace(tzinfo=UTC)
         self._latest, self._in_order, self._is_cut = "", True, False
 
@@ -70,8 +71,8 @@ class PartReading:
         `sure` while nothing makes that doubtful.
         """
         for hour in hours:
-            if hour == UNKNOWN_HOUR:
-                continue
+            if hour == UNKNOWN_HOUR or not self._first_hour <= hour <= self._last_hour:
+                continue  # what was not asked for does not tell how far the search has come
             self._in_order = self._in_order and hour >= self._latest
             self._latest = max(self._latest, hour)
             self._segment.spans[_start_of(hour)] += 1

@@ -33,7 +33,7 @@ class SimulatedDatadog:
         self.slowest_seconds = QUICK_SECONDS
         self._judges: dict[str, Judge] = {}
         self._verdicts: dict[tuple[str, int], bool] = {}
-        self._delivered: dict[str, list[bytes]] = {}
+        self._delivered: dict[tuple[str, str, tuple[int, int]], list[bytes]] = {}
         self.requests: list[tuple[float, Process]] = []
 
     def answer(self, process: Process, path: str, content: bytes | None) -> tuple[Answer | None, float]:
@@ -80,14 +80,15 @@ class SimulatedDatadog:
             self._faults.note(fault)
             items, status = items[: len(items) // 2], "timeout"
             cursor = cursor if self._random.random() < 0.5 else None
-        before = self._delivered.get(process.name, []) if asked.cursor else items
+        search = process.name, asked.query, asked.window_ns
+        before = self._delivered.get(search, []) if asked.cursor else items
         if fault == "duplicates" and before:
             self._faults.note(fault)
             items = [*before[-self._random.choice((1, 3)) :], *items]
         if fault == "repeated cursor" and asked.cursor:
             self._faults.note(fault)
             cursor = asked.cursor
-        self._delivered[process.name] = items
+        self._delivered[search] = items
         last = self._random.choice(({"page": None}, {"page": {}}, {}))
         meta = {"status": status, **({"page": {"after": cursor}} if cursor else last)}
         body = b'{"data":[' + b",".join(items) + b'],"meta":' + json.dumps(meta).encode() + b"}"

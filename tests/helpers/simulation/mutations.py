@@ -57,7 +57,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         "        if read.trace_payload.spans[0].span_id in {one.span_id for one in stored.trace_payload.spans}:\n"
         '            return stored, "unchanged"\n'
         "        merged = self._merged(stored, read)\n",
-        "lacks a signal",
+        "is not as it was then",
     ),
     "a manifest before its data": Mutation(
         "ingestion/run.py",
@@ -66,12 +66,12 @@ MUTATIONS: Mapping[str, Mutation] = {
         """        store.commit(self._lease, Batch(manifests=batch.manifests))
         done = store.commit(self._lease, batch)
         gathered""",
-        "is not stored",
+        "says that it was read",
     ),
     "a pace for each request that waits instead of one for all": Mutation(
         "ingestion/search/turns.py",
         "            self.pause(seconds, waited)\n",
-        "            self.pause(seconds, waited)\n            self.calls += 1\n            return self._pacer.started()\n",
+        "            self.pause(seconds, waited)\n            return self._pacer.started()\n",
         "the rate:",
     ),
     "half a slice that was given away is not waited for": Mutation(

@@ -64,7 +64,7 @@ class World:
         self.rate = self.random.choice((20, 40, 100, 200))
         self.page_limit = self.random.choice((3, 5, 10, 25))
         if self.random.random() < SLOW_SEEDS:
-            self.rate, self.page_limit = self.random.choice((100, 200)), self.random.choice((1, 2, 3))
+            self.rate, self.page_limit = self.random.choice((40, 100, 200)), self.random.choice((1, 2, 3))
             self.datadog.slowest_seconds = SLOW_SECONDS
         self.traces_a_commit = self.random.choice((2, 4, 10, 450))
         self.max_calls = self.random.choice((8, 40, 2500))
