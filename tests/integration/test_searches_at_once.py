@@ -1,5 +1,8 @@
 """Slices read at once, over real HTTP and in real threads, from a Datadog that answers slowly."""
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from bisect import bisect_right
@@ -16,6 +19,7 @@ from evalforge.models import IngestionRun
 from evalforge.ports import CaptureFilter
 from evalforge.storage.sqlite import SqliteStore
 from helpers import fake_datadog as fake
+from helpers.commands import environment
 from helpers.datadog_searches import client_of
 from helpers.fake_datadog import Connection, FakeDatadog, Request
 from helpers.runs import pipeline
@@ -126,3 +130,23 @@ def test_rejected_keys_end_all_searches_and_nothing_is_asked_after_the_report(st
         (report,) = store.list_runs(1)
         time.sleep(0.5)
     assert report.calls == len(server.requests)
+
+
+def test_sigterm_ends_a_run_with_several_searches_open_and_asks_for_nothing_more(tmp_path: Path) -> None:
+    with SlowDatadog(spans=failing(3000)) as server:
+        server.seconds = 0.8
+        env = environment(tmp_path / "s.db", server.url, EVALFORGE_PAGE_LIMIT="10", EVALFORGE_REQUESTS_PER_MINUTE="600")
+        command = [sys.executable, "-m", "evalforge", "capture", "--json"]
+        run = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while len(server.requests) < 40:
+            time.sleep(0.02)
+        several = len({request.attributes["filter"]["from"] for request in server.searches[-8:]})
+        told = time.monotonic()
+        run.send_signal(signal.SIGTERM)
+        out, err = run.communicate(timeout=20)
+        took = time.monotonic() - told
+    assert several >= 3
+    assert run.returncode == 3, err
+    assert b"stopped by a signal" in out
+    assert took < 8
+    assert max(request.at for request in server.requests) < told + 1

@@ -68,12 +68,6 @@ MUTATIONS: Mapping[str, Mutation] = {
         gathered""",
         "says that it was read",
     ),
-    "a pace for each request that waits instead of one for all": Mutation(
-        "ingestion/search/turns.py",
-        "            self.pause(seconds, waited)\n",
-        "            self.pause(seconds, waited)\n            return self._pacer.started()\n",
-        "the rate:",
-    ),
     "half a slice that was given away is not waited for": Mutation(
         "ingestion/segment_reading.py",
         "        self._segment.add(rest)\n",
