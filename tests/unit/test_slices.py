@@ -8,7 +8,8 @@ import pytest
 
 from evalforge.common.clock import timestamp
 from evalforge.ingestion.run_coverage import RunCoverage
-from evalforge.ingestion.slices import HOUR, window_of
+from evalforge.ingestion.segment_reading import PartReading
+from evalforge.ingestion.slices import HOUR, Segment, window_of
 from evalforge.models import CoverageRecord, SliceReading
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -27,9 +28,17 @@ def after_a_run(now: datetime, record: CoverageRecord | None, deep_hours: float 
     coverage = coverage_at(now, record, deep_hours)
     for deep, segments in ((False, coverage.segments), (True, coverage.deep_segments)):
         for segment in segments:
-            coverage.begin(segment, deep=deep)
-            coverage.read(None)
+            reading_of(coverage, segment, deep=deep).ended(None)
     return coverage.unsaved() or record or CoverageRecord(asked="a", since="")
+
+
+def reading_of(coverage: RunCoverage, segment: Segment, *, deep: bool) -> PartReading:
+    """The reading of a segment by one search, which has begun."""
+    reading = coverage.reading(segment, deep=deep)
+    reading.begun = True
+    part = PartReading(reading, segment.window)
+    reading.add(part)
+    return part
 
 
 @pytest.mark.parametrize("minutes", [15, 50, 60])
@@ -97,7 +106,7 @@ def test_a_deep_pass_that_is_cut_short_takes_nothing_from_what_was_read_and_the_
     first = coverage_at(later, record)
     assert first.deep_due > 0
     before = first.stretches()
-    first.begin(first.deep_segments[0], deep=True)
+    reading_of(first, first.deep_segments[0], deep=True)
     first.interrupted("the deadline")
     assert first.deep_read == 0
     assert first.stretches() == before

@@ -16,8 +16,9 @@ from evalforge.ingestion.decoding import UndecodableSpan, decode_span
 from evalforge.ingestion.heartbeat import Heartbeat
 from evalforge.ingestion.models import Page
 from evalforge.ingestion.page_reader import ERASED, NO_FAILURE
-from evalforge.ingestion.pipeline import Pipeline, Run
+from evalforge.ingestion.parts import Parts, Remembered
 from evalforge.ingestion.query.compiler import quoted
+from evalforge.ingestion.run import Run
 from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
 from evalforge.ingestion.slices import KEPT_APART
 from evalforge.models import RESOLVED, DeadLetter, Replayed, ReplayOutcome, Window
@@ -60,7 +61,7 @@ def told(letter: DeadLetter, outcome: ReplayOutcome, reason: str | None = None) 
     )
 
 
-def replay(parts: Pipeline) -> list[Replayed]:
+def replay(parts: Parts) -> list[Replayed]:
     """Read every dead letter again, the oldest first. Raises LeaseHeld or CredentialsRejected.
 
     What an interrupted reading did not reach is `not_read`; what was resolved before is kept.
@@ -68,7 +69,7 @@ def replay(parts: Pipeline) -> list[Replayed]:
     started = parts.clock.now()
     lease = parts.store.acquire_lease(parts.run_id, started, parts.lease_seconds)
     with Heartbeat(parts.store, lease, parts.clock, parts.lease_seconds) as heartbeat:
-        return _Replay(parts, lease, started, heartbeat).read_again()
+        return _Replay(parts, lease, started, heartbeat, Remembered.of(parts.store)).read_again()
 
 
 class _Replay(Run):

@@ -15,6 +15,7 @@ from evalforge.common.config import Settings
 from evalforge.common.errors import ConfigurationError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
+from evalforge.common.threads import SystemThreads
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.earlier_runs import recent_calls, recent_runs
 from evalforge.ingestion.pipeline import Pipeline
@@ -96,6 +97,7 @@ def _pipeline(
                 evaluators=frozenset(settings.evaluators),
                 lease_seconds=settings.lease_seconds,
                 progress=progress,
+                threads=SystemThreads(),
             )
     finally:
         store.close()
