@@ -29,13 +29,14 @@ def digest_of(apps: Iterable[str], *others: str) -> str:
 class RunCoverage:
     """What one run adds to the record. `asked` is a digest of all that decides what is asked for.
 
-    `deep_hours` is how far back the deep pass reads, 0 for none; `deep_read` counts the slices that it has read.
+    `deep_hours` is how far back the deep pass reads, 0 for none; `deep_read` counts the slices that it has read;
+    `stored` is the record as the store has it.
     """
 
     def __init__(
         self, stored: CoverageRecord | None, *, asked: str, window: Window, deep_hours: float, read_at: str
     ) -> None:
-        self._stored, self._read_at, self._window = stored, read_at, window
+        self.stored, self._read_at, self._window = stored, read_at, window
         self._end = now = datetime.fromisoformat(window.end)
         self._record = compacted(record_for(stored, asked, window), now)
         self.has_new_hour = stored is None or not stored.slices or self._record.slices[-1].end > stored.slices[-1].end
@@ -107,9 +108,9 @@ class RunCoverage:
 
     def unsaved(self) -> CoverageRecord | None:
         """The record, if it says something that the store does not know; to be committed with what was found."""
-        if self._record == self._stored:
+        if self._record == self.stored:
             return None
-        self._stored = self._record
+        self.stored = self._record
         return self._record
 
     def _whole_before(self, moment: datetime) -> None:

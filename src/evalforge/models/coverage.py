@@ -70,11 +70,15 @@ class CoverageRecord(msgspec.Struct, frozen=True, kw_only=True):
     asked: a digest of what was asked for (apps, scope, rules); what was read under another counts as unread.
     since: nothing before this moment was ever asked for.
     slices: oldest first, without gaps or overlaps.
+    replayed_at: when the last replay of dead letters ended, which is no run; null if there was none.
+    replay_calls: HTTP attempts of the replays of late, so that the pace of requests goes on from them.
     """
 
     asked: str
     since: Moment
     slices: tuple[SliceReading, ...] = ()
+    replayed_at: Moment | None = None
+    replay_calls: int = 0
 
 
 def covered(record: CoverageRecord | None, now: datetime) -> tuple[CoveredTime, ...]:

@@ -179,7 +179,7 @@ def may_lack(
     """
     if newest is None:
         return False
-    if record is None or newest.coverage.state != "complete":
+    if record is None or not record.slices or newest.coverage.state != "complete":
         return True
     start = timestamp(since) if since is not None else ""
     return any(one.state != "complete" and one.end > start for one in covered(record, now))
