@@ -2,7 +2,8 @@
 
 Pages come in the order of time. So a search over many slices has read each of them whole as soon as a page holds a
 later one, and what a run has read when it ends early need not be read first by the next. Where pages turn out not to
-be in order, nothing counts before the search has ended.
+be in order, nothing counts before the search has ended; a span that began at a time that was not asked for tells
+nothing of the order.
 """
 
 import hashlib
@@ -12,8 +13,18 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from evalforge.ingestion.manifests import HOUR_FORMAT, UNKNOWN_HOUR
-from evalforge.ingestion.slices import Segment, compacted, is_cut, plan, plan_deep, record_for, with_doubt, with_reading
+from evalforge.ingestion.manifests import HOUR_FORMAT
+from evalforge.ingestion.slices import (
+    Segment,
+    compacted,
+    is_cut,
+    plan,
+    plan_deep,
+    record_for,
+    with_doubt,
+    with_reading,
+    with_slices_of,
+)
 from evalforge.models import CoverageRecord, CoveredTime, Window, covered
 
 NEW_EVALUATORS = "evaluators that turned up while reading were not asked for everywhere"
@@ -45,6 +56,8 @@ class RunCoverage:
         self.deep_read, self._deep = 0, False
         self._read_before = [(one.start, one.until) for one in self._record.slices if one.until is not None]
         self._left: list[datetime] = []
+        self._segment, self._begun = Segment((), window), self._record
+        self._asked_for: frozenset[str] = frozenset()
         self._spans: Counter[datetime] = Counter()
         self._latest = ""
         self._in_order = True
@@ -65,17 +78,19 @@ class RunCoverage:
 
     def begin(self, segment: Segment, *, deep: bool = False) -> None:
         """This segment is being read."""
-        self._deep = deep
-        self._left = [start for start in segment.slices if deep or not is_cut(self._record, start, self._window)]
+        self._deep, self._segment, self._begun = deep, segment, self._record
+        self._asked_for = frozenset(f"{start:{HOUR_FORMAT}}" for start in segment.slices)
+        self._left = self._to_read()
         self._spans.clear()
         self._latest, self._in_order = "", True
 
     def saw(self, hours: Iterable[str]) -> None:
         """A page was read, with spans that began in these hours, in this order. What lies before is read whole."""
         for hour in hours:
-            if hour == UNKNOWN_HOUR:
+            if hour not in self._asked_for:
                 continue
-            self._in_order = self._in_order and hour >= self._latest
+            if hour < self._latest and self._in_order:
+                self._take_back()
             self._latest = max(self._latest, hour)
             self._spans[_start_of(hour)] += 1
         if self._in_order and self._latest:
@@ -112,6 +127,17 @@ class RunCoverage:
             return None
         self.stored = self._record
         return self._record
+
+    def _to_read(self) -> list[datetime]:
+        """Those of the segment that are read whole with it."""
+        return [start for start in self._segment.slices if self._deep or not is_cut(self._begun, start, self._window)]
+
+    def _take_back(self) -> None:
+        """The pages of this segment are not in order: what it was taken to have read is not read yet."""
+        self._in_order = False
+        left = self._to_read()
+        self.deep_read -= (len(left) - len(self._left)) if self._deep else 0
+        self._record, self._left = with_slices_of(self._record, left, self._begun), left
 
     def _whole_before(self, moment: datetime) -> None:
         """Every slice left that ends by then was read whole, and the one that the window ends in with the window."""
