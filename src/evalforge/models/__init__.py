@@ -56,6 +56,7 @@ from evalforge.models.runs import (
     ReplayOutcome,
     Tally,
     Window,
+    lease_holds,
     may_lack,
 )
 
@@ -105,6 +106,7 @@ __all__ = [
     "is_sound",
     "is_user_hash",
     "lateness_of",
+    "lease_holds",
     "may_lack",
     "named_in",
     "together",

@@ -1,6 +1,6 @@
 """What a run is, asked, read and left behind."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -161,6 +161,15 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     fence: int
     expires_at: Moment
     taken_from: str | None = None
+
+
+LONGEST_LEASE = timedelta(hours=25)
+"""The longest that can be set, and an hour by which clocks may differ."""
+
+
+def lease_holds(expires_at: str, now: datetime) -> bool:
+    """Whether a lease with this end is another's still; not if only a clock that was far ahead can have given it."""
+    return timestamp(now) < expires_at <= timestamp(now + LONGEST_LEASE)
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
