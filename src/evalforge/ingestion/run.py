@@ -101,7 +101,7 @@ class Run:
         runs = recent_runs(parts.store, self._started)
         if other := other_key(runs, parts.sanitizer.key_id):
             self._journal.note(other)
-        parts.source.resume(*recent_calls(runs, self._started))
+        parts.source.resume(*recent_calls(runs, self._coverage.stored, self._started))
         names = [rule.name for rule in parts.rules.rules]
         self._journal.log.info("rules in force", rules=names, digest=parts.rules.digest)
 

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from evalforge.ingestion.segment_reading import SegmentReading
-from evalforge.ingestion.slices import Segment, compacted, is_cut, plan, plan_deep, record_for, with_doubt, with_reading
+from evalforge.ingestion.slices import (
+    Segment,
+    compacted,
+    is_cut,
+    plan,
+    plan_deep,
+    record_for,
+    with_doubt,
+    with_reading,
+    with_slices_of,
+)
 from evalforge.models import CoverageRecord, CoveredTime, Window, covered
 
 NEW_EVALUATORS = "evaluators that turned up while reading were not asked for everywhere"
@@ -25,13 +35,14 @@ def digest_of(apps: Iterable[str], *others: str) -> str:
 class RunCoverage:
     """What one run adds to the record. `asked` is a digest of all that decides what is asked for.
 
-    `deep_hours` is how far back the deep pass reads, 0 for none; `deep_read` counts the slices that it has read.
+    `deep_hours` is how far back the deep pass reads, 0 for none; `deep_read` counts the slices that it has read;
+    `stored` is the record as the store has it.
     """
 
     def __init__(
         self, stored: CoverageRecord | None, *, asked: str, window: Window, deep_hours: float, read_at: str
     ) -> None:
-        self._stored, self._read_at, self._window = stored, read_at, window
+        self.stored, self._read_at, self._window = stored, read_at, window
         self._end = now = datetime.fromisoformat(window.end)
         self._record = compacted(record_for(stored, asked, window), now)
         self.has_new_hour = stored is None or not stored.slices or self._record.slices[-1].end > stored.slices[-1].end
@@ -58,7 +69,14 @@ class RunCoverage:
     def reading(self, segment: Segment, *, deep: bool = False) -> SegmentReading:
         """This segment is to be read."""
         slices = [start for start in segment.slices if deep or not is_cut(self._record, start, self._window)]
-        reading = SegmentReading(slices, self._end, self._read_whole, deep=deep)
+        begun = self._record
+        reading = SegmentReading(
+            slices,
+            self._end,
+            whole=self._read_whole,
+            taken_back=lambda reading, slices: self._take_back(reading, slices, begun),
+            deep=deep,
+        )
         self._readings.append(reading)
         return reading
 
@@ -84,11 +102,15 @@ class RunCoverage:
 
     def unsaved(self) -> CoverageRecord | None:
         """The record, if it says something that the store does not know; to be committed with what was found."""
-        if self._record == self._stored:
+        if self._record == self.stored:
             return None
-        self._stored = self._record
+        self.stored = self._record
         return self._record
 
     def _read_whole(self, reading: SegmentReading, slices: Sequence[datetime]) -> None:
         self._record = with_reading(self._record, slices, self._end, read_at=self._read_at, spans=reading.spans)
         self.deep_read += len(slices) if reading.deep else 0
+
+    def _take_back(self, reading: SegmentReading, slices: Sequence[datetime], begun: CoverageRecord) -> None:
+        self._record = with_slices_of(self._record, slices, begun)
+        self.deep_read -= len(slices) if reading.deep else 0

@@ -19,6 +19,7 @@ from evalforge.models import (
     IngestionRun,
     Lease,
     is_user_hash,
+    lease_holds,
 )
 from evalforge.ports import Batch, CaptureFilter, Committed, Manifest, Position
 from evalforge.storage import sqlite_commit
@@ -71,7 +72,7 @@ class SqliteStore:
 
         def acquire(connection: sqlite3.Connection) -> Lease:
             held_by, fence, expires_at = connection.execute("SELECT holder, fence, expires_at FROM lease").fetchone()
-            if held_by is not None and expires_at > timestamp(now):
+            if held_by is not None and lease_holds(expires_at, now):
                 raise LeaseHeld.by(held_by, expires_at)
             connection.execute("UPDATE lease SET holder = ?, fence = ?, expires_at = ?", (holder, fence + 1, end))
             return Lease(holder=holder, fence=fence + 1, expires_at=end, taken_from=held_by)

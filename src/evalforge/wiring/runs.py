@@ -113,7 +113,7 @@ def check(
     store = open_store_to_read(settings)
     try:
         evaluators = frozenset(settings.evaluators) | store.known_evaluators()
-        paced_from = recent_calls(recent_runs(store, clock.now()), clock.now())
+        paced_from = recent_calls(recent_runs(store, clock.now()), store.coverage(), clock.now())
     finally:
         store.close()
     run_id = f"check-{random_suffix()}"
