@@ -24,9 +24,9 @@ from helpers.fake_datadog import FakeDatadog, slow_body
 from helpers.simulation.chaos import folder_in_memory
 
 SPANS = [failed(number, trace=f"{number % 300:032x}") for number in range(1, 901)]
-PROCESSES, KILLS, MOST_RUNS = 2, 25, 50
-"""Fifty kills in all, in two tests that go on side by side; a run may end before it is killed."""
-SECONDS_TO_START = 0.8
+PROCESSES, KILLS, MOST_RUNS, LEAST_IN_A_PHASE = 2, 25, 100, 2
+"""At least fifty kills in all, in two tests that go on side by side; a run may end before it is killed. A machine may
+be too slow or too quick for the phase that was aimed at: more kills follow until each phase had its share."""
 PHASES = {"starting": None, "reading": "request", "committing": "request", "ending": "report"}
 """And the line of the log that a run is killed after, some moments later; while it commits, after a burst of bytes."""
 PHASE_OF = {"request": "reading", "decision": "committing", "commit": "committing", "report": "ending"}
@@ -48,31 +48,46 @@ def test_runs_killed_at_any_moment_lose_nothing_and_count_nothing_twice(seed: in
     with FakeDatadog(spans=SPANS) as server, folder_in_memory() as folder:
         store, whole = folder / "store.db", tmp_path / "whole.db"
         env = environment(store, server.url, EVALFORGE_PAGE_LIMIT="50", EVALFORGE_LEASE_SECONDS="0.1")
+        to_start = seconds_to_start(env, server)
         for number in range(MOST_RUNS):
-            server.spans = SPANS[: len(SPANS) * (killed.total() + 1) // KILLS]
-            killed.update(phase_of_kill(env, AIMS[number % len(AIMS)], rng))
-            assert damage(store, tmp_path / f"{number}") is None
-            if killed.total() == KILLS:
+            server.spans = SPANS[: len(SPANS) * min(killed.total() + 1, KILLS) // KILLS]
+            rare = [phase for phase in PHASES if killed[phase] < LEAST_IN_A_PHASE]
+            if killed.total() >= KILLS and not rare:
                 break
+            aims = rare if killed.total() >= KILLS else AIMS
+            killed.update(phase_of_kill(env, aims[number % len(aims)], rng, to_start))
+            assert damage(store, tmp_path / f"{number}") is None
         time.sleep(0.2)
         last = evalforge("capture", "--json", env=environment(store, server.url))
         again = evalforge("capture", "--json", env=environment(store, server.url))
         evalforge("capture", "--json", env=environment(whole, server.url))
         assert (last.code, again.code) == (0, 0), last.err
-        assert killed.total() == KILLS
-        assert all(killed[phase] >= 2 for phase in PHASES), killed
+        assert killed.total() >= KILLS
+        assert all(killed[phase] >= LEAST_IN_A_PHASE for phase in PHASES), killed
         assert again.report["tally"]["captures_created"] == again.report["tally"]["captures_updated"] == 0
         assert without_fetch_time(store) == without_fetch_time(whole)
         assert damage(store, tmp_path / "last") is None
 
 
-def phase_of_kill(env: dict[str, str], aimed_at: str, rng: random.Random) -> list[str]:
+def seconds_to_start(env: dict[str, str], server: FakeDatadog) -> float:
+    """How long a process takes here from its start to its first request."""
+    begun = time.monotonic()
+    run = started(env)
+    while not server.searches and run.poll() is None:
+        time.sleep(0.002)
+    took = time.monotonic() - begun
+    run.kill()
+    run.communicate()
+    return took
+
+
+def phase_of_kill(env: dict[str, str], aimed_at: str, rng: random.Random, to_start: float) -> list[str]:
     """The phase in which a run was killed, aimed at this one; nothing if it was over before."""
     run = started(env)
     assert run.stderr is not None
     line, committing, written = PHASES[aimed_at], False, b""
     if line is None:
-        time.sleep(rng.random() * SECONDS_TO_START)
+        time.sleep(rng.random() * to_start)
     else:
         written = upto(run.stderr, line, after=rng.randrange(12) if aimed_at == "reading" else 0)
         committing = aimed_at == "committing" and is_writing(run)
