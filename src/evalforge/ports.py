@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
+from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease, StoreOperations
 
 
 class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +150,10 @@ class CaptureStore(LeaseStore, Protocol):
 
     def run(self, run_id: str) -> IngestionRun | None:
         """The run with this id."""
+
+    @property
+    def operations(self) -> StoreOperations:
+        """What was asked of it since it was opened."""
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -23,6 +23,8 @@ FIRESTORE = re.compile(
     r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
 )
 """Project ids: Resource Manager, "Creating and managing projects". Database ids: Firestore, "Manage databases"."""
+TAG_VALUE = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,99}\Z")
+"""Of what Datadog lets a tag have, what it keeps as it is (Datadog documentation, "Define Tags")."""
 COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
 HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
 HIGHEST_PORT = 65_535
@@ -73,6 +75,12 @@ def _host_and_port(address: str) -> str:
     if found is None or not 0 < int(found["port"]) <= HIGHEST_PORT:
         raise ValueError("no host and port")
     return address
+
+
+def _tag_value(value: str) -> str:
+    if not TAG_VALUE.match(value):
+        raise ValueError("no value of a tag")
+    return value.lower()
 
 
 def _one_word(key: SecretStr) -> SecretStr:
@@ -168,6 +176,15 @@ class Settings(BaseModel):
         gt=0,
         le=86_400,
         description="a number of seconds above 0 and at most 86400",
+    )
+    max_run_cost_usd: Positive = Field(
+        0.1, alias="EVALFORGE_MAX_RUN_COST_USD", description="a number of US dollars above 0"
+    )
+    metrics: Literal["none", "datadog", "otlp"] = Field(
+        "none", alias="EVALFORGE_METRICS", description="none, datadog or otlp"
+    )
+    env: Annotated[str, AfterValidator(_tag_value)] | None = Field(
+        None, alias="DD_ENV", description="letters, digits, _, -, . and /, at most 100, the first a letter"
     )
     scan: Literal["failures", "all"] = Field("failures", alias="EVALFORGE_SCAN", description="failures or all")
     auth: Literal["none", "cloud-run"] | None = Field(

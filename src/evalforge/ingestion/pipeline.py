@@ -29,7 +29,7 @@ from evalforge.ingestion.search.errors import SearchInterrupted
 from evalforge.ingestion.searches import Searcher, SearchPlan
 from evalforge.ingestion.slices import KEPT_APART, Segment, window_of
 from evalforge.ingestion.still_open import StillOpen
-from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome, Window
+from evalforge.models import DeadLetter, FailureCapture, IngestionRun, Lease, Outcome, Usage, Window
 from evalforge.ports import Batch, CaptureStore, Committed
 
 SECONDS_BETWEEN_REPORTS = 60.0
@@ -43,7 +43,7 @@ TRACES_A_COMMIT = 450
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """Everything one run needs. `run` may be called once."""
+    """Everything one run needs; `usage` tells what it used by now. `run` may be called once."""
 
     source: TraceSource
     rules: RuleSet
@@ -61,6 +61,7 @@ class Pipeline:
     evaluators: frozenset[str] = frozenset()
     lease_seconds: float
     progress: Progress
+    usage: Callable[[], Usage] = Usage
     traces_a_commit: int = TRACES_A_COMMIT
 
     def run(self) -> IngestionRun:
@@ -173,8 +174,7 @@ class Run:
     def _read_slices(self, searcher: Searcher) -> None:
         names = searcher.names()
         self._read_segments(searcher, self._coverage.segments, names)
-        new = searcher.names_since(names)
-        if new:
+        if new := searcher.names_since(names):
             try:
                 for page in searcher.pages_for_new(new):
                     self._take(page, sure=False)
@@ -380,6 +380,7 @@ class Run:
             decisions=self._decided(),
             calls=self._parts.source.calls,
             rate_limit=self._parts.source.rate_limit,
+            usage=self._parts.usage(),
             finished_at=timestamp(self._parts.clock.now()) if finished else None,
             hash_key_id=self._parts.sanitizer.key_id,
             spans_unchanged=self._known.unchanged,

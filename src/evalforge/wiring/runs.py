@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -25,6 +25,7 @@ from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, Replayed, RulesCheck
+from evalforge.wiring.metering import Meter
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
 from evalforge.wiring.stores import open_store, open_store_to_read
 from evalforge.wiring.texts import reading_sanitizer
@@ -80,7 +81,8 @@ def _pipeline(
         log = json_logger(log_stream, clock).bind(run_id=run_id)
         for name in ignored:
             log.warning("setting ignored", name=name)
-        with _client(settings, log, stop, clock) as source, collecting_rarely():
+        meter = Meter(store, clock, on_cloud_run=settings.on_cloud_run, most_usd=settings.max_run_cost_usd)
+        with _client(settings, log, stop, clock, meter) as source, collecting_rarely():
             yield Pipeline(
                 source=source,
                 rules=rules,
@@ -98,6 +100,7 @@ def _pipeline(
                 evaluators=frozenset(settings.evaluators),
                 lease_seconds=settings.lease_seconds,
                 progress=progress,
+                usage=meter.usage,
             )
     finally:
         store.close()
@@ -143,9 +146,17 @@ def ask_datadog(settings: Settings, clock: Clock) -> None:
 
 
 @contextmanager
-def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock) -> Iterator[DatadogClient]:
+def _client(
+    settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock, meter: Meter | None = None
+) -> Iterator[DatadogClient]:
     assert settings.api_key is not None
     assert settings.app_key is not None
+
+    def told(event: dict[str, Any]) -> None:
+        log.info("request", **event)
+        if meter is not None:
+            meter.called(event)
+
     client = DatadogClient(
         base_url=settings.base_url,
         api_key=settings.api_key,
@@ -157,7 +168,8 @@ def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Cl
         clock=clock,
         random=random.SystemRandom().random,
         stop=stop,
-        on_request=lambda fields: log.info("request", **fields),
+        on_request=told,
+        used_up=(lambda: None) if meter is None else meter.used_up,
     )
     try:
         yield client

@@ -66,7 +66,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Attempts:
     """Asks one server, one request at a time. `on_request` gets one event per attempt: names and numbers alone.
 
-    `connect` makes the connection, given what tells whether to stop.
+    `connect` makes the connection, given what tells whether to stop; `used_up` tells why no further
+    attempt may be made.
     """
 
     def __init__(
@@ -81,10 +82,11 @@ class Attempts:
         stop: Callable[[], bool],
         on_request: Callable[[dict[str, Any]], None],
         connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
+        used_up: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._base_url, self._headers, self._limits = base_url, headers, limits
         self._pacer, self._clock, self._random = pacer, clock, random
-        self._stop, self._on_request = stop, on_request
+        self._stop, self._on_request, self._used_up = stop, on_request, used_up
         self._http = connect(stop)
         self.calls = 0
         self.rate_limit = RateLimit()
@@ -137,6 +139,8 @@ class Attempts:
         """Wait for the pace. Raises SearchInterrupted where no further attempt may be made."""
         if self.calls >= self._limits.max_calls:
             raise SearchInterrupted(f"the call budget of {self._limits.max_calls} calls is used up")
+        if reason := self._used_up():
+            raise SearchInterrupted(reason)
         self._check_told(self._pacer.told_wait())
         self._pause(self._pacer.wait_needed())
 
