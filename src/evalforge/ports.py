@@ -84,6 +84,13 @@ class LeaseStore(Protocol):
         """Give the lease back; nothing if it was lost already."""
 
 
+class RunMetrics(Protocol):
+    """Where the numbers of runs are looked at."""
+
+    def publish(self, run: IngestionRun, seconds: float) -> None:
+        """Send what is measured of a run that is over. Raises MetricsNotSent, at the latest after so many seconds."""
+
+
 class CaptureStore(LeaseStore, Protocol):
     """Captures, dead letters and runs. Raises StoreError and its kin."""
 

@@ -54,7 +54,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     Of the spans included, the unchanged ones were not read: they are stored as they are. Context is counted apart: the
     HTTP attempts that asked for it, and the spans of it that were read. Where texts are redacted, `texts_withheld`
-    counts those in captures written that could not be scanned or kept, and `spans_unsanitised` the dead letters of spans
+    counts those in captures written that could not be scanned or kept, `spans_unsanitised` the dead letters of spans
     that could not be sanitised.
     """
 

@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, random_suffix
 from evalforge.common.config import Settings
-from evalforge.common.errors import ConfigurationError
+from evalforge.common.errors import ConfigurationError, EvalForgeError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
@@ -28,6 +28,7 @@ from evalforge.models import IngestionRun, Replayed, RulesCheck
 from evalforge.wiring.metering import Meter
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
 from evalforge.wiring.stores import open_store, open_store_to_read
+from evalforge.wiring.telemetry import metrics_in_force, publish, run_that_failed
 from evalforge.wiring.texts import reading_sanitizer
 
 Stop = Callable[[], bool]
@@ -45,8 +46,16 @@ def capture(
 
     `ignored` are settings that this version does not know; the log says so.
     """
+    metrics = metrics_in_force(settings)
     with _pipeline(settings, log_stream, progress, stop, clock, ignored) as pipeline:
-        return pipeline.run()
+        try:
+            run = pipeline.run()
+        except EvalForgeError:
+            failed = run_that_failed(metrics, pipeline.store, pipeline.run_id)
+            publish(metrics, failed, pipeline.log, stopped=stop())
+            raise
+        publish(metrics, run, pipeline.log, stopped=stop())
+        return run
 
 
 def replay_dead_letters(
