@@ -9,7 +9,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NameResolutionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError, TimeoutError
 
 from evalforge.common.errors import MetricsNotSent
 
@@ -55,7 +55,9 @@ def reason_of(error: BaseException) -> str:
             return reason_of(error.reason)
         case NameResolutionError():
             return "its name does not resolve"
-        case ConnectTimeoutError() | ReadTimeoutError():
+        case NewConnectionError():
+            return "nobody takes connections there"
+        case TimeoutError():
             return "no answer in time"
         case HTTPError():
             return f"no connection ({type(error).__name__})"
