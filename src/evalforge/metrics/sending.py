@@ -9,7 +9,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
-from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError, TimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import TimeoutError as OutOfTime
 
 from evalforge.common.errors import MetricsNotSent
 
@@ -57,7 +58,7 @@ def reason_of(error: BaseException) -> str:
             return "its name does not resolve"
         case NewConnectionError():
             return "nobody takes connections there"
-        case TimeoutError():
+        case OutOfTime():
             return "no answer in time"
         case HTTPError():
             return f"no connection ({type(error).__name__})"
