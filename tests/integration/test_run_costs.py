@@ -1,4 +1,4 @@
-"""What a run says that it cost, in the report, on a terminal and in the store; and one that may cost less than it does."""
+"""What a run says that it cost, in the report, on a terminal and in the store; and what ends one that is too dear."""
 
 from pathlib import Path
 
@@ -58,19 +58,19 @@ def test_an_embedded_store_counts_rows_and_costs_nothing(tmp_path: Path) -> None
 def test_a_run_that_costs_more_than_it_may_stops_partial_says_what_to_change_and_the_next_goes_on(
     firestore_emulator: str,
 ) -> None:
-    with FakeDatadog(spans=SPANS) as server:
-        env = on_firestore(
-            server.url, firestore_emulator, EVALFORGE_PAGE_LIMIT="10", EVALFORGE_MAX_RUN_COST_USD="0.00001"
-        )
+    spans = [failed(number) for number in range(1, 901)]
+    with FakeDatadog(spans=spans) as server:
+        env = on_firestore(server.url, firestore_emulator, EVALFORGE_MAX_RUN_COST_USD="0.0005")
         done = evalforge("capture", env=env)
         assert done.code == 3
         assert done.report["outcome"] == done.report["coverage"]["state"] == "partial"
         [reason] = done.report["coverage"]["reasons"]
-        assert "over EVALFORGE_MAX_RUN_COST_USD=1e-05: raise it, or read less in a run" in reason
-        assert done.report["calls"] < len(SPANS) / 10
+        assert "over EVALFORGE_MAX_RUN_COST_USD=0.0005: raise it, or read less in a run" in reason
+        assert 0.0005 < done.report["estimated_cost_usd"] < 0.0015
+        assert 0 < done.report["tally"]["captures_created"] < len(spans)
         rest = evalforge("capture", env=env | {"EVALFORGE_MAX_RUN_COST_USD": "0.1"})
     assert rest.report["outcome"] == "complete"
-    assert rest.report["tally"]["captures_created"] + done.report["tally"]["captures_created"] == len(SPANS)
+    assert rest.report["tally"]["captures_created"] + done.report["tally"]["captures_created"] == len(spans)
 
 
 def test_the_time_of_an_instance_of_cloud_run_is_counted_and_priced(firestore_emulator: str) -> None:
