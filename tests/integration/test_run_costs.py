@@ -41,7 +41,7 @@ def test_a_run_into_firestore_tells_calls_bytes_operations_and_dollars_wherever_
     code, shown = on_a_terminal("runs", "show", run.run_id, env=env)
     assert code == 0
     assert f"{store.reads:,} reads, {store.writes:,} writes" in shown
-    assert f"{run.estimated_cost_usd:.4f} USD" in shown
+    assert f"{run.estimated_cost_usd:.6f} USD" in shown
 
 
 def test_an_embedded_store_counts_rows_and_costs_nothing(tmp_path: Path) -> None:

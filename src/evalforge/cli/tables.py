@@ -151,7 +151,7 @@ def cost(run: IngestionRun) -> str:
     """The estimate, and what it is made of."""
     if not run.estimated_cost_usd:
         return f"0 USD ({FREE})"
-    return f"{run.estimated_cost_usd:.4f} USD ({BILLED})"
+    return f"{run.estimated_cost_usd:.6f} USD ({BILLED})"
 
 
 def used(run: IngestionRun) -> str:

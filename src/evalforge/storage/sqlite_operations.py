@@ -36,10 +36,14 @@ class CountingCursor(sqlite3.Cursor):
         self._fetched(len(rows))
         return rows
 
-    def __next__(self) -> Any:
-        row = super().__next__()
-        self._fetched(1)
-        return row
+    def __iter__(self) -> Any:
+        rows = 0
+        try:
+            for row in iter(super().fetchone, None):
+                rows += 1
+                yield row
+        finally:
+            self._fetched(rows)
 
     def _changed(self, statement: str) -> None:
         """`rowcount` tells nothing where rows are given back, removed ones too (Python, `sqlite3.Cursor.rowcount`)."""
