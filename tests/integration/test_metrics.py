@@ -5,7 +5,9 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,14 +19,17 @@ from evalforge import __version__
 from evalforge.common.clock import SystemClock
 from evalforge.metrics.measures import ABOUT, PREFIX
 from evalforge.storage.sqlite import SqliteStore
+from evalforge.wiring.telemetry import SECONDS
 from helpers.commands import API_KEY, APP_KEY, HASH_KEY, Result, environment, evalforge
 from helpers.exported import failed, item
 from helpers.fake_datadog import Answer, FakeDatadog, Request, hang_up_at_once, reply, silence, slow_body, slow_headers
 from helpers.official import unknown_in
+from helpers.serving import serving
 
 SERIES, OTLP = "/api/v2/series", "/v1/metrics"
 ACCEPTED = reply(202, {"errors": []})
-LONGEST_SECONDS = 3.0
+LEEWAY = 2.0
+"""Seconds for a machine that does much else."""
 SPANS = [failed(1), failed(2, trace="no id at all"), item(3)]
 
 
@@ -60,12 +65,12 @@ def told(done: Result) -> list[dict[str, Any]]:
 
 
 def test_a_run_sends_its_numbers_to_datadog_in_one_request_that_the_official_models_know(store: Path) -> None:
-    done, [request] = captured(store, {SERIES: ACCEPTED}, EVALFORGE_METRICS="datadog", DD_ENV="Staging")
+    done, [request] = captured(store, {SERIES: ACCEPTED}, EVALFORGE_METRICS="datadog", DD_ENV="Staging EU")
     assert (done.code, told(done)) == (0, [])
     assert request.headers["dd-api-key"] == API_KEY
     assert APP_KEY not in str(request.headers)
     report, payload = done.report, payload_of(request)
-    common = {"service:evalforge", f"version:{__version__}", "env:staging", "outcome:complete"}
+    common = {"service:evalforge", f"version:{__version__}", "env:staging_eu", "outcome:complete"}
     assert all(common <= set(one.tags) for one in payload.series)
     assert {one.metric for one in payload.series} == {PREFIX + name for name in ABOUT} - {PREFIX + "lateness"}
     sums: dict[str, float] = {}
@@ -118,9 +123,7 @@ BAD_ANSWERS: dict[str, tuple[Answer, str]] = {
 @pytest.mark.parametrize("case", BAD_ANSWERS)
 def test_whatever_datadog_answers_the_run_is_as_it_was_and_the_log_says_so_once(case: str, store: Path) -> None:
     answer, reason = BAD_ANSWERS[case]
-    begun = time.monotonic()
     done, sent = captured(store, {SERIES: answer}, EVALFORGE_METRICS="datadog")
-    assert time.monotonic() - begun < LONGEST_SECONDS + 4
     assert len(sent) == 1
     is_as_without_metrics(done, reason)
 
@@ -131,7 +134,29 @@ def is_as_without_metrics(done: Result, reason: str) -> None:
     [line] = told(done)
     assert line["reason"].startswith(reason)
     assert line["severity"] == "WARNING"
+    over = next(one["time"] for one in done.log if one["message"] == "report")
+    waited = datetime.fromisoformat(line["time"]) - datetime.fromisoformat(over)
+    assert waited.total_seconds() < SECONDS + LEEWAY
     assert not [canary for canary in (API_KEY, APP_KEY, HASH_KEY, "Traceback") if canary in done.out + done.err]
+
+
+def test_a_signal_ends_a_service_in_time_though_datadog_takes_no_metrics(store: Path) -> None:
+    spans = [failed(number) for number in range(1, 101)]
+    with FakeDatadog(spans=spans, also={SERIES: silence}) as server:
+        pace = {"EVALFORGE_PAGE_LIMIT": "10", "EVALFORGE_REQUESTS_PER_MINUTE": "120"}
+        with serving(environment(store, server.url, EVALFORGE_METRICS="datadog", **pace)) as served:
+            caller = Thread(target=lambda: served.ask("POST", "/ingestion/run-once"))
+            caller.start()
+            end = time.monotonic() + 20
+            while len(server.searches) < 3 and time.monotonic() < end:
+                time.sleep(0.05)
+            begun = time.monotonic()
+            served.process.terminate()
+            assert served.process.wait(timeout=10) == 0
+            assert time.monotonic() - begun < 8
+            caller.join()
+        reason = next(line["reason"] for line in served.log if line["message"] == "metrics not sent")
+        assert reason.startswith("no answer")
 
 
 # OTLP
@@ -190,9 +215,7 @@ BAD_COLLECTORS: dict[str, tuple[Answer, str]] = {
 @pytest.mark.parametrize("case", BAD_COLLECTORS)
 def test_whatever_a_collector_answers_the_run_is_as_it_was_and_the_log_says_so_once(case: str, store: Path) -> None:
     answer, reason = BAD_COLLECTORS[case]
-    begun = time.monotonic()
     done, sent = captured(store, {OTLP: answer}, **otlp())
-    assert time.monotonic() - begun < LONGEST_SECONDS + 4
     assert sent
     is_as_without_metrics(done, reason)
 
@@ -203,9 +226,7 @@ def test_a_collector_that_nobody_listens_at_costs_a_run_nothing_but_a_line(store
 
 
 def test_a_collector_whose_name_does_not_resolve_costs_a_run_nothing_but_a_line(store: Path) -> None:
-    begun = time.monotonic()
     done, _ = captured(store, {}, **otlp(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector.invalid:4318"))
-    assert time.monotonic() - begun < LONGEST_SECONDS + 4
     [line] = told(done)
     assert line["reason"] in ("its name does not resolve", "no answer within 3 s")
     is_as_without_metrics(done, line["reason"])

@@ -23,8 +23,7 @@ FIRESTORE = re.compile(
     r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
 )
 """Project ids: Resource Manager, "Creating and managing projects". Database ids: Firestore, "Manage databases"."""
-TAG_VALUE = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,99}\Z")
-"""Of what Datadog lets a tag have, what it keeps as it is (Datadog documentation, "Define Tags")."""
+LONGEST_TAG = 200
 COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
 HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
 HIGHEST_PORT = 65_535
@@ -78,9 +77,8 @@ def _host_and_port(address: str) -> str:
 
 
 def _tag_value(value: str) -> str:
-    if not TAG_VALUE.match(value):
-        raise ValueError("no value of a tag")
-    return value.lower()
+    """As Datadog makes one of it (Datadog documentation, "Getting Started with Tags")."""
+    return re.sub(r"[^\w./:-]", "_", value.lower())[:LONGEST_TAG]
 
 
 def _one_word(key: SecretStr) -> SecretStr:
@@ -184,7 +182,7 @@ class Settings(BaseModel):
         "none", alias="EVALFORGE_METRICS", description="none, datadog or otlp"
     )
     env: Annotated[str, AfterValidator(_tag_value)] | None = Field(
-        None, alias="DD_ENV", description="letters, digits, _, -, . and /, at most 100, the first a letter"
+        None, alias="DD_ENV", description="a name such as prod"
     )
     scan: Literal["failures", "all"] = Field("failures", alias="EVALFORGE_SCAN", description="failures or all")
     auth: Literal["none", "cloud-run"] | None = Field(
