@@ -5,13 +5,16 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SEEDS ?= 2000
 FIRST ?= 1000
 
-.PHONY: demo gcp ner test soak check bench contracts lock clean
+.PHONY: demo gcp metrics ner test soak check bench contracts lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
 
 # What a store in Firestore needs besides.
 gcp: .venv/.gcp
+
+# What metrics of runs need besides: EVALFORGE_METRICS=datadog or otlp.
+metrics: .venv/.metrics
 
 # What finding names in prose needs besides: EVALFORGE_NER=on.
 ner: .venv/.ner
@@ -48,6 +51,10 @@ contracts: .venv/.dev
 	$(PIP) install --require-hashes -r requirements/gcp.txt
 	@touch $@
 
+.venv/.metrics: .venv/.run requirements/metrics.txt
+	$(PIP) install --require-hashes -r requirements/metrics.txt
+	@touch $@
+
 .venv/.ner: .venv/.run requirements/ner.txt
 	$(PIP) install --require-hashes -r requirements/ner.txt
 	@touch $@
@@ -67,8 +74,9 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 lock:
 	$(LOCK) requirements/build.in -o requirements/run.txt
 	$(LOCK) --extra gcp -c requirements/run.txt -o requirements/gcp.txt
-	$(LOCK) --extra ner -c requirements/run.txt -c requirements/gcp.txt -o requirements/ner.txt
-	$(LOCK) requirements/build.in --extra dev -c requirements/run.txt -c requirements/gcp.txt -c requirements/ner.txt -o requirements/dev.txt
+	$(LOCK) --extra datadog --extra otel -c requirements/run.txt -c requirements/gcp.txt -o requirements/metrics.txt
+	$(LOCK) --extra ner -c requirements/run.txt -c requirements/gcp.txt -c requirements/metrics.txt -o requirements/ner.txt
+	$(LOCK) requirements/build.in --extra dev -c requirements/run.txt -c requirements/gcp.txt -c requirements/metrics.txt -c requirements/ner.txt -o requirements/dev.txt
 	$(subst pyproject.toml,requirements/bench.in,$(LOCK)) -o requirements/bench.txt
 
 clean:

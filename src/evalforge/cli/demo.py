@@ -78,7 +78,7 @@ def demo() -> int:
         store.close()
     screen.print(tables.summary_table(captures))
     screen.print()
-    screen.print(tables.run_report(run, billed=False))
+    screen.print(tables.run_report(run))
     found = {capture.trace_id for capture in captures}
     screen.print(
         f"\nOf {len(expected.failing)} traces that the apps know to have failed, {len(found & expected.failing)} were "

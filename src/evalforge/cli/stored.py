@@ -140,7 +140,7 @@ def show_run(
     if json or not terminal.out_is_terminal():
         terminal.print_json(run)
     else:
-        terminal.console().print(tables.run_report(run, billed=settings.firestore is not None))
+        terminal.console().print(tables.run_report(run))
 
 
 def coverage(format: FormatOption = None) -> None:  # noqa: A002

@@ -27,7 +27,7 @@ COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cy
 STATE_COLOURS = {"complete": "green", "partial": "yellow", "never": "red"}
 UNKNOWN = "-"
 FREE = "an embedded store and Datadog's search cost nothing a call"
-NOT_ESTIMATED = "not estimated: Google bills Firestore's reads and writes; Datadog's search costs nothing a call"
+BILLED = "by list prices, before what is free; Datadog's search costs nothing a call"
 
 
 def when(moment: str | None) -> str:
@@ -147,8 +147,23 @@ def deep_pass(told: DeepPass) -> str:
     return f"{told.read} of {counted(told.due, 'hour')} before the window read again{reasons}"
 
 
-def run_report(run: IngestionRun, *, billed: bool) -> Table:
-    """A run as a person reads it. `billed`: the store has a price a call, which the run's estimate does not hold."""
+def cost(run: IngestionRun) -> str:
+    """The estimate, and what it is made of."""
+    if not run.estimated_cost_usd:
+        return f"0 USD ({FREE})"
+    return f"{run.estimated_cost_usd:.6f} USD ({BILLED})"
+
+
+def used(run: IngestionRun) -> str:
+    """What the run used besides its calls."""
+    usage, store = run.usage, run.usage.store
+    told = f"{store.reads:,} reads, {store.writes:,} writes, {store.deletes:,} deletes"
+    busy = f", {usage.instance_seconds:,.0f} s of an instance" if usage.instance_seconds else ""
+    return f"{usage.bytes_received:,} bytes received; {store.kind}: {told}{busy}"
+
+
+def run_report(run: IngestionRun) -> Table:
+    """A run as a person reads it."""
     tally = run.tally
     excluded = ", ".join(f"{number:,} {reason}" for reason, number in tally.spans_excluded.items())
     asked = ", ".join(run.coverage.evaluators_asked)
@@ -168,7 +183,8 @@ def run_report(run: IngestionRun, *, billed: bool) -> Table:
         ("Context", f"{counted(tally.context_calls, 'call')}, {counted(tally.context_spans, 'span')} read"),
         ("Dead letters", f"{tally.dead_letters} ({tally.dead_letters_new} new)"),
         ("Evaluators", asked or "none asked for by name"),
-        ("Cost", NOT_ESTIMATED if billed else f"{run.estimated_cost_usd:.2f} USD ({FREE})"),
+        ("Used", used(run)),
+        ("Cost", cost(run)),
     ]
     rows += [("Note", text) for text in run.coverage.notes] + [("Error", text) for text in run.errors]
     return pairs(rows)

@@ -23,6 +23,7 @@ FIRESTORE = re.compile(
     r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
 )
 """Project ids: Resource Manager, "Creating and managing projects". Database ids: Firestore, "Manage databases"."""
+LONGEST_TAG = 200
 COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
 HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
 HIGHEST_PORT = 65_535
@@ -73,6 +74,11 @@ def _host_and_port(address: str) -> str:
     if found is None or not 0 < int(found["port"]) <= HIGHEST_PORT:
         raise ValueError("no host and port")
     return address
+
+
+def _tag_value(value: str) -> str:
+    """As Datadog makes one of it (Datadog documentation, "Getting Started with Tags")."""
+    return re.sub(r"[^\w./:-]", "_", value.lower())[:LONGEST_TAG]
 
 
 def _one_word(key: SecretStr) -> SecretStr:
@@ -168,6 +174,15 @@ class Settings(BaseModel):
         gt=0,
         le=86_400,
         description="a number of seconds above 0 and at most 86400",
+    )
+    max_run_cost_usd: Positive = Field(
+        0.1, alias="EVALFORGE_MAX_RUN_COST_USD", description="a number of US dollars above 0"
+    )
+    metrics: Literal["none", "datadog", "otlp"] = Field(
+        "none", alias="EVALFORGE_METRICS", description="none, datadog or otlp"
+    )
+    env: Annotated[str, AfterValidator(_tag_value)] | None = Field(
+        None, alias="DD_ENV", description="a name such as prod"
     )
     scan: Literal["failures", "all"] = Field("failures", alias="EVALFORGE_SCAN", description="failures or all")
     auth: Literal["none", "cloud-run"] | None = Field(

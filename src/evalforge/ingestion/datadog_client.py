@@ -48,7 +48,7 @@ class DatadogClient:
 
     `deadline` is in seconds of `clock.monotonic()`; `random` gives numbers in [0, 1); `on_request` gets one event per
     HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, elapsed_ms. `connect` makes the
-    connection, given what tells whether to stop.
+    connection, given what tells whether to stop; `used_up` tells why no further attempt may be made, or None.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class DatadogClient:
         on_request: Callable[[dict[str, Any]], None] = lambda _: None,
         attempt_timeout: float = 30.0,
         connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
+        used_up: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._page_limit = AdaptivePageLimit() if page_limit == "auto" else FixedPageLimit(page_limit)
         self._saw_spans = False
@@ -81,6 +82,7 @@ class DatadogClient:
             stop=stop,
             on_request=on_request,
             connect=connect,
+            used_up=used_up,
         )
 
     def __enter__(self) -> Self:

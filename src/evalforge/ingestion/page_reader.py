@@ -17,6 +17,7 @@ from evalforge.ingestion.models import Finding, Page, Span
 from evalforge.ingestion.pii.checks import evaluator as is_evaluator_name
 from evalforge.ingestion.pii_sanitizer import SanitizationFailed, Sanitizer
 from evalforge.ingestion.readings import Readings
+from evalforge.ingestion.run_journal import UNSANITISED
 from evalforge.models import DeadLetter, FailureCapture
 
 NO_FAILURE = "no_failure"
@@ -168,7 +169,7 @@ class PageReader:
         try:
             capture = self._sanitizer.capture(span, findings, fetched_at=self._fetched_at)
         except SanitizationFailed:
-            self._bury(span.raw, "it could not be sanitised", trace_id=span.trace_id, span_id=span.span_id)
+            self._bury(span.raw, UNSANITISED, trace_id=span.trace_id, span_id=span.span_id)
             return
         self.readings.note(capture)
         if not all(map(is_evaluator_name, span.evaluations)):

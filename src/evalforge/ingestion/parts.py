@@ -1,5 +1,6 @@
 """What one run is made of, and what it remembers of those before it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from evalforge.ingestion.failure_rules import RuleSet
 from evalforge.ingestion.models import TraceSource
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.ingestion.run_journal import Log, Progress
-from evalforge.models import CoverageRecord
+from evalforge.models import CoverageRecord, Usage
 from evalforge.ports import CaptureStore
 
 TRACES_A_COMMIT = 450
@@ -18,7 +19,7 @@ TRACES_A_COMMIT = 450
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Everything one run needs. Without `threads`, one slice is read after the other."""
+    """Everything one run needs; `usage` tells what it used by now. Without `threads`, slices are read one by one."""
 
     source: TraceSource
     rules: RuleSet
@@ -36,6 +37,7 @@ class Parts:
     evaluators: frozenset[str] = frozenset()
     lease_seconds: float
     progress: Progress
+    usage: Callable[[], Usage] = Usage
     threads: Threads | None = None
     traces_a_commit: int = TRACES_A_COMMIT
 

@@ -346,6 +346,7 @@ class Run:
             decisions=self._decided(),
             calls=self._parts.source.calls,
             rate_limit=self._parts.source.rate_limit,
+            usage=self._parts.usage(),
             finished_at=timestamp(self._parts.clock.now()) if finished else None,
             hash_key_id=self._parts.sanitizer.key_id,
             spans_unchanged=self._known.unchanged,

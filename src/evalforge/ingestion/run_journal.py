@@ -19,8 +19,13 @@ from evalforge.models import (
     Outcome,
     RateLimit,
     Tally,
+    Usage,
     Window,
 )
+from evalforge.models.costs import cost_of
+
+UNSANITISED = "it could not be sanitised"
+"""Why a span became a dead letter, if it was the policy for personal data that failed."""
 
 
 class Log(Protocol):
@@ -103,6 +108,9 @@ class Journal:
 
     def decided(self, capture: FailureCapture, decision: str) -> None:
         """The one decision of a trace that fails: created, updated or unchanged."""
+        redaction = capture.redaction
+        if decision != "unchanged" and redaction.policy.startswith("redact") and redaction.counts.get("WITHHELD"):
+            self._counts["texts_withheld"] += redaction.counts["WITHHELD"]
         self.log.info(
             "decision",
             trace_id=capture.trace_id,
@@ -121,6 +129,7 @@ class Journal:
     def committed(self, *, captures: int, unchanged: int, dead_letters: Sequence[DeadLetter]) -> None:
         """A batch is in the store."""
         for letter in dead_letters:
+            self._counts["spans_unsanitised"] += letter.reason == UNSANITISED
             self.log.warning(
                 "dead letter",
                 dead_letter_id=letter.dead_letter_id,
@@ -137,6 +146,7 @@ class Journal:
         decisions: Mapping[str, int],
         calls: int,
         rate_limit: RateLimit,
+        usage: Usage = Usage(),  # noqa: B008 - immutable
         finished_at: str | None = None,
         hash_key_id: str | None = None,
         spans_unchanged: int = 0,
@@ -167,6 +177,8 @@ class Journal:
                 **self._counts + Counter(spans_included=spans_unchanged, spans_unchanged=spans_unchanged),
             ),
             rate_limit=rate_limit,
+            usage=usage,
+            estimated_cost_usd=cost_of(usage, calls),
             coverage=Coverage(
                 state="partial" if reasons else "complete",
                 reasons=tuple(reasons),

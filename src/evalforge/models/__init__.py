@@ -24,6 +24,7 @@ from evalforge.models.captures import (
     is_user_hash,
     named_in,
 )
+from evalforge.models.costs import StoreOperations, Usage
 from evalforge.models.coverage import (
     CLOCK_WAS_AHEAD,
     NOT_REACHED,
@@ -98,8 +99,10 @@ __all__ = [
     "Severity",
     "Signal",
     "SliceReading",
+    "StoreOperations",
     "Tally",
     "TracePayload",
+    "Usage",
     "Window",
     "covered",
     "is_of_erased",

@@ -7,6 +7,7 @@ import msgspec
 
 from evalforge.common.clock import timestamp
 from evalforge.models.captures import Moment
+from evalforge.models.costs import Usage
 from evalforge.models.coverage import Coverage, CoverageRecord, covered
 from evalforge.models.lateness import Lateness
 
@@ -52,7 +53,9 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the spans and traces of a run. Spans: seen = included + excluded + dead letters.
 
     Of the spans included, the unchanged ones were not read: they are stored as they are. Context is counted apart: the
-    HTTP attempts that asked for it, and the spans of it that were read.
+    HTTP attempts that asked for it, and the spans of it that were read. Where texts are redacted, `texts_withheld`
+    counts those in captures written that could not be scanned or kept, `spans_unsanitised` the dead letters of spans
+    that could not be sanitised.
     """
 
     spans_seen: int = 0
@@ -66,6 +69,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters_new: int = 0
     context_calls: int = 0
     context_spans: int = 0
+    texts_withheld: int = 0
+    spans_unsanitised: int = 0
 
 
 class DeepPass(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +96,8 @@ class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
     pages: answers that held a page.
     tally: what became of the spans and traces.
     rate_limit: Datadog's last word on the rate limit.
-    estimated_cost_usd: what the run cost.
+    usage: what it used of what somebody bills.
+    estimated_cost_usd: what that costs, by the prices that were in force (`models.costs`).
     coverage: whether the window was read whole, and if not why.
     deep_pass: what it read again of the time before the window.
     lateness: how long after it happened each failure was first seen.
@@ -109,6 +115,7 @@ class IngestionRun(msgspec.Struct, frozen=True, kw_only=True):
     pages: int = 0
     tally: Tally = Tally()
     rate_limit: RateLimit = RateLimit()
+    usage: Usage = Usage()
     estimated_cost_usd: float = 0.0
     coverage: Coverage
     deep_pass: DeepPass = DeepPass()

@@ -11,7 +11,7 @@ from typing import TypeVar
 from google.api_core.exceptions import GoogleAPIError
 from google.cloud.firestore import Query
 
-from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease
+from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease, StoreOperations
 from evalforge.ports import Batch, CaptureFilter, Committed, Manifest, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_batches import Committer
@@ -54,6 +54,10 @@ class FirestoreStore:
 
     def close(self) -> None:
         self._connection.close()
+
+    @property
+    def operations(self) -> StoreOperations:
+        return self._connection.counter.operations
 
     def acquire_lease(self, holder: str, now: datetime, seconds: float) -> Lease:
         return self._lease.acquire(holder, now, seconds)

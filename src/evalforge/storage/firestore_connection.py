@@ -28,6 +28,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from google.cloud.firestore_v1.types import Write
 
 from evalforge.common.errors import ConfigurationError, EvalForgeError, StoreError
+from evalforge.storage.operations import Counter
 from evalforge.storage.patience import Patience
 
 ATTEMPT_SECONDS = 10.0
@@ -57,6 +58,8 @@ _API_DISABLED = "API has not been used in project"
 
 WRITES_A_COMMIT = 450
 DOCUMENTS_A_READ = 200
+ENTRIES_A_READ = 1000
+"""Of an index, in a count (Firestore pricing, "Reads")."""
 
 Answer = TypeVar("Answer")
 Snapshot: TypeAlias = DocumentSnapshot[Any]
@@ -89,6 +92,7 @@ class Connection:
 
     def __init__(self, project: str, database: str, prefix: str, emulator: str | None, patience: Patience) -> None:
         """`emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself."""
+        self.counter = Counter("firestore")
         self._patience = patience
         self.name = f"firestore://{project}/{database}"
         self._project, self._database, self._prefix, self._emulator = project, database, prefix, emulator
@@ -115,11 +119,14 @@ class Connection:
             return list(self.client.get_all(wanted, fields, retry=_ONCE, timeout=self._attempt_seconds()))
 
         found = self.ask(read) if wanted else []
+        self.counter.add(reads=len(found))
         return {snapshot.reference.path: snapshot for snapshot in found if snapshot.exists}
 
     def find(self, query: Query, at: datetime | None = None) -> list[Snapshot]:
         """All that the query finds, or found at that moment in the last hour; keep it small with a limit."""
-        return self.ask(lambda: list(query.stream(retry=_ONCE, timeout=self._attempt_seconds(), read_time=at)))
+        found = self.ask(lambda: list(query.stream(retry=_ONCE, timeout=self._attempt_seconds(), read_time=at)))
+        self.counter.add(reads=max(1, len(found)))
+        return found
 
     def pages(self, query: Query, limit: int | None = None, at: datetime | None = None) -> Iterator[Snapshot]:
         """The same of any size, read in pages of which none asks for more than is still wanted."""
@@ -136,12 +143,17 @@ class Connection:
     def count(self, query: Query) -> int:
         """How many documents the query finds, counted by the server."""
         counted: Any = query.count()  # the library's types do not know that `get` is a method of it
-        return int(self.ask(lambda: counted.get(retry=_ONCE, timeout=self._attempt_seconds()))[0][0].value)
+        found = int(self.ask(lambda: counted.get(retry=_ONCE, timeout=self._attempt_seconds()))[0][0].value)
+        self.counter.add(reads=max(1, -(-found // ENTRIES_A_READ)))
+        return found
 
     def send(self, batch: WriteBatch, writes: Iterable[Write] = ()) -> None:
         """Commit, with these writes besides. Raises `google.api_core.exceptions` as they are, for the caller."""
         batch._add_write_pbs(list(writes))  # noqa: SLF001 - the one way in for writes that are encoded already
+        sent = list(batch._write_pbs)  # noqa: SLF001 - `len` counts removals too, which have another price
         self._patience.call(lambda: batch.commit(retry=_ONCE, timeout=self._attempt_seconds()), _may_pass)
+        deletes = sum(bool(write.delete) for write in sent)
+        self.counter.add(writes=len(sent) - deletes, deletes=deletes)
 
     def ask(self, attempt: Callable[[], Answer]) -> Answer:
         """The answer, after as many attempts as it takes within the bound. Raises StoreError or ConfigurationError."""

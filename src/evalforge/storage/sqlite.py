@@ -18,6 +18,7 @@ from evalforge.models import (
     FailureCapture,
     IngestionRun,
     Lease,
+    StoreOperations,
     is_user_hash,
     lease_holds,
 )
@@ -66,6 +67,10 @@ class SqliteStore:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    @property
+    def operations(self) -> StoreOperations:
+        return self._connection.operations
 
     def acquire_lease(self, holder: str, now: datetime, seconds: float) -> Lease:
         end = timestamp(now + timedelta(seconds=seconds))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from evalforge.common.errors import ConfigurationError, StoreNewerThanCode
 from evalforge.storage.sqlite_faults import LOCK_SECONDS, explained, primary_code
+from evalforge.storage.sqlite_operations import CountingConnection
 
 SCHEMA_VERSION = 4
 """There is a script `schema_N.sql` for each version; a store takes those that it has not had."""
@@ -18,7 +19,7 @@ PATIENCE_SECONDS = 10.0
 IN_MEMORY = ":memory:"
 
 
-def open_file(path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> sqlite3.Connection:
+def open_file(path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> CountingConnection:
     """A connection in WAL mode to the store at `path` (None: an empty one in memory), its schema made if it is new
     and brought to this version if it is older.
 
@@ -32,6 +33,7 @@ def open_file(path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> 
             timeout=patience_seconds,  # for the making of a file; after that attempts are shorter, and more
             isolation_level=None,
             check_same_thread=False,
+            factory=CountingConnection,
         )
     except sqlite3.Error as error:
         raise explained(error, path) from error

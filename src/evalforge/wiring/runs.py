@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, random_suffix
 from evalforge.common.config import Settings
-from evalforge.common.errors import ConfigurationError
+from evalforge.common.errors import ConfigurationError, EvalForgeError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
 from evalforge.common.threads import SystemThreads
@@ -26,8 +26,10 @@ from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, Replayed, RulesCheck
+from evalforge.wiring.metering import Meter
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
 from evalforge.wiring.stores import Stop, open_store, open_store_to_read
+from evalforge.wiring.telemetry import metrics_in_force, publish, run_that_failed
 from evalforge.wiring.texts import reading_sanitizer
 
 
@@ -43,8 +45,16 @@ def capture(
 
     `ignored` are settings that this version does not know; the log says so.
     """
+    metrics = metrics_in_force(settings)
     with _pipeline(settings, log_stream, progress, stop, clock, ignored) as pipeline:
-        return pipeline.run()
+        try:
+            run = pipeline.run()
+        except EvalForgeError:
+            failed = run_that_failed(metrics, pipeline.store, pipeline.run_id)
+            publish(metrics, failed, pipeline.log, stopped=stop())
+            raise
+        publish(metrics, run, pipeline.log, stopped=stop())
+        return run
 
 
 def replay_dead_letters(
@@ -79,7 +89,8 @@ def _pipeline(
         log = json_logger(log_stream, clock).bind(run_id=run_id)
         for name in ignored:
             log.warning("setting ignored", name=name)
-        with _client(settings, log, stop, clock) as source, collecting_rarely():
+        meter = Meter(store, clock, on_cloud_run=settings.on_cloud_run, most_usd=settings.max_run_cost_usd)
+        with _client(settings, log, stop, clock, meter) as source, collecting_rarely():
             yield Pipeline(
                 source=source,
                 rules=rules,
@@ -98,6 +109,7 @@ def _pipeline(
                 lease_seconds=settings.lease_seconds,
                 progress=progress,
                 threads=SystemThreads(),
+                usage=meter.usage,
             )
     finally:
         store.close()
@@ -143,9 +155,17 @@ def ask_datadog(settings: Settings, clock: Clock) -> None:
 
 
 @contextmanager
-def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock) -> Iterator[DatadogClient]:
+def _client(
+    settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock, meter: Meter | None = None
+) -> Iterator[DatadogClient]:
     assert settings.api_key is not None
     assert settings.app_key is not None
+
+    def told(event: dict[str, Any]) -> None:
+        log.info("request", **event)
+        if meter is not None:
+            meter.called(event)
+
     client = DatadogClient(
         base_url=settings.base_url,
         api_key=settings.api_key,
@@ -157,7 +177,8 @@ def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Cl
         clock=clock,
         random=random.SystemRandom().random,
         stop=stop,
-        on_request=lambda fields: log.info("request", **fields),
+        on_request=told,
+        used_up=(lambda: None) if meter is None else meter.used_up,
     )
     try:
         yield client

@@ -13,6 +13,7 @@ from evalforge.ports import CaptureStore
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force
 from evalforge.wiring.runs import capture
 from evalforge.wiring.stores import REQUESTS_PATIENCE_SECONDS, Stop, open_store
+from evalforge.wiring.telemetry import metrics_in_force
 from evalforge.wiring.texts import scanner_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def service(
 
     rules_in_force(settings)
     scope_in_force(settings)
+    metrics_in_force(settings)
     scanner_of(settings, custom_rules_in_force(settings))
     opened = open_store(settings, REQUESTS_PATIENCE_SECONDS)
     if settings.firestore is None:

@@ -63,7 +63,8 @@ class _TryAgain(Exception):
 class Attempts:
     """Asks one server, from as many threads as like. `on_request` gets one event per attempt: names and numbers alone.
 
-    `connect` makes a connection, given what tells whether to stop; there are as many as requests at once.
+    `connect` makes a connection, given what tells whether to stop; there are as many as requests at once. `used_up`
+    tells why no further attempt may be made.
     """
 
     def __init__(
@@ -78,10 +79,11 @@ class Attempts:
         stop: Callable[[], bool],
         on_request: Callable[[dict[str, Any]], None],
         connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
+        used_up: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._base_url, self._headers = base_url, headers
         self._clock, self._random, self._on_request = clock, random, on_request
-        self.turns = Turns(pacer, limits, clock, stop)
+        self.turns = Turns(pacer, limits, clock, stop, used_up)
         self._connect, self._connections = connect, threading.Lock()
         self._idle = [connect(self.turns.stopped)]
         self._closed = False

@@ -42,10 +42,18 @@ class Waited:
 
 class Turns:
     """Shared by every thread that asks. Every wait is spent outside the lock, and the pace looked at again after it:
-    what one answer told in the meantime holds for all."""
+    what one answer told in the meantime holds for all. `used_up` tells why no further attempt may be made."""
 
-    def __init__(self, pacer: Pacer, limits: Limits, clock: Clock, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        pacer: Pacer,
+        limits: Limits,
+        clock: Clock,
+        stop: Callable[[], bool],
+        used_up: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._pacer, self._limits, self._clock, self._stop = pacer, limits, clock, stop
+        self._used_up = used_up
         self._lock = threading.Lock()
         self._halted = False
         self._answer_seconds: float | None = None
@@ -78,6 +86,8 @@ class Turns:
                     raise SearchInterrupted(
                         f"the call budget of {self._limits.max_calls} calls is used up", ends_run=True
                     )
+                if reason := self._used_up():
+                    raise SearchInterrupted(reason, ends_run=True)
                 self.check_told(self._pacer.told_wait())
                 seconds = self._pacer.wait_needed()
                 self.check_may_go_on(seconds)
