@@ -17,7 +17,14 @@ from structlog.typing import FilteringBoundLogger
 from evalforge import __version__
 from evalforge.backlog import api as backlog
 from evalforge.common.clock import Clock
-from evalforge.common.errors import ConfigurationError, CredentialsRejected, EvalForgeError, LeaseHeld, StoreError
+from evalforge.common.errors import (
+    ConfigurationError,
+    CredentialsRejected,
+    EvalForgeError,
+    LeaseHeld,
+    SecretsUnreachable,
+    StoreError,
+)
 from evalforge.common.guard import ABOUT, REQUEST_ID, Guard, told
 from evalforge.common.problems import LONGEST_WAIT_SECONDS, PROBLEM_JSON, RETRY_AFTER, Problem, phrase, problem
 from evalforge.common.refusals import refusal
@@ -36,10 +43,12 @@ STATUSES: tuple[tuple[type[EvalForgeError], int, str], ...] = (
     (ConfigurationError, 400, "the service is not set up for this; its log says what is wrong with"),
     (CredentialsRejected, 502, "Datadog rejected the service's keys"),
     (LeaseHeld, 409, ""),
+    (SecretsUnreachable, 503, "Secret Manager cannot be reached"),
     (StoreError, 503, "the store cannot be reached or used"),
     (EvalForgeError, 500, "something unexpected happened"),
 )
-"""Design, "Contract of the command line, HTTP and the environment"; 503 where only the store was asked."""
+"""Design, "Contract of the command line, HTTP and the environment"; 503 where it is the store
+or Secret Manager that does not answer."""
 
 
 def create_app(

@@ -7,6 +7,7 @@
     +- PartialRun                 3  work that ended early; what was read is kept
     +- CredentialsRejected        4  Datadog refused the keys
     +- LeaseHeld                  5  another run is at work
+    +- SecretsUnreachable         1  Secret Manager did not answer
     +- StoreError                 1  the store could not be read or written
        +- DocumentUnreadable      1  one document of the store, which EvalForge did not write so
 
@@ -63,6 +64,10 @@ class LeaseHeld(EvalForgeError):
         error = cls(f"the run {holder} is at work: try again when it is over (if it was killed: after {until})")
         error.until = until
         return error
+
+
+class SecretsUnreachable(EvalForgeError):
+    """Secret Manager did not answer in time."""
 
 
 class StoreError(EvalForgeError):

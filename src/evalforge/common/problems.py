@@ -17,7 +17,7 @@ MEANINGS = {
     421: "the service does not answer to this Host",
     500: "something unexpected happened",
     502: "Datadog rejected the service's keys",
-    503: "the store cannot be reached or used",
+    503: "the store or Secret Manager cannot be reached or used",
 }
 """What a status means here; `ANYWHERE` are those that every operation may answer."""
 RETRY_AFTER = "Retry-After"

@@ -4,9 +4,10 @@ Facts: datadog.md §1 (Export API), §3 (evaluator list), §4 (limits and known 
 it loses a page over a missing `meta.page` and ignores `Retry-After`.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +30,9 @@ PERMISSION = "llm_observability_read"
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 400, 401, 403
 
 
+T = TypeVar("T")
+
+
 class Secret(Protocol):
     """A string that no repr shows, like pydantic's SecretStr."""
 
@@ -41,7 +45,8 @@ class DatadogClient:
 
     `deadline` is in seconds of `clock.monotonic()`; `random` gives numbers in [0, 1); `on_request` gets one event per
     HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, elapsed_ms. `connect` makes the
-    connection, given what tells whether to stop.
+    connection, given what tells whether to stop. `renew` is asked once, when Datadog rejects the keys: for others, or
+    None where there are none; with others the request is made once more.
     """
 
     def __init__(
@@ -60,13 +65,16 @@ class DatadogClient:
         on_request: Callable[[dict[str, Any]], None] = lambda _: None,
         attempt_timeout: float = 30.0,
         connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
+        renew: Callable[[], tuple[str | Secret, str | Secret] | None] = lambda: None,
     ) -> None:
+        self._renew, self._renewing, self._renewals = renew, threading.Lock(), 0
+        self._may_renew = True
         self._page_limit = page_limit
         self._saw_spans = False
         self._server = _without_credentials(base_url)
         self._attempts = Attempts(
             base_url=base_url.rstrip("/"),
-            headers=_headers(_key("DD_API_KEY", api_key), _key("DD_APP_KEY", app_key)),
+            headers=_headers(api_key, app_key),
             limits=Limits(max_calls=max_calls, deadline=deadline, attempt_seconds=attempt_timeout),
             pacer=pacer,
             clock=clock,
@@ -124,9 +132,8 @@ class DatadogClient:
 
     def evaluator_names(self) -> frozenset[str]:
         """The names of the org's custom evaluators. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
-        reply = self._attempts.ask(
-            Request(method="GET", path=EVALUATORS_PATH, read=_evaluator_names, paced_by_answer=False)
-        )
+        request = Request(method="GET", path=EVALUATORS_PATH, read=_evaluator_names, paced_by_answer=False)
+        reply = self._ask(request, rejected=(UNAUTHORIZED,))
         if reply.status == UNAUTHORIZED:
             raise self._rejected(reply.status)
         if reply.empty_org:
@@ -137,9 +144,10 @@ class DatadogClient:
 
     def _page(self, body: bytes, cursor: str | None) -> PageEnvelope | None:
         """One page, or None for an org without any data."""
-        reply: Reply[PageEnvelope] = self._attempts.ask(
-            Request(method="POST", path=SEARCH_PATH, content=body, read=split_page, spans=lambda page: len(page.items))
+        request = Request(
+            method="POST", path=SEARCH_PATH, content=body, read=split_page, spans=lambda page: len(page.items)
         )
+        reply = self._ask(request, rejected=(UNAUTHORIZED, FORBIDDEN))
         if reply.status in (UNAUTHORIZED, FORBIDDEN):
             raise self._rejected(reply.status)
         if reply.empty_org and not self._saw_spans:
@@ -151,6 +159,23 @@ class DatadogClient:
         if reply.value is None:
             raise SearchRefused(reply.status, "the query" if reply.status == BAD_REQUEST else "the search")
         return reply.value
+
+    def _ask(self, request: Request[T], rejected: tuple[int, ...]) -> Reply[T]:
+        """The reply; where it rejects the keys and there are others by now, the reply to those."""
+        renewals = self._renewals
+        reply = self._attempts.ask(request)
+        return self._attempts.ask(request) if reply.status in rejected and self._has_others(renewals) else reply
+
+    def _has_others(self, renewals: int) -> bool:
+        """Whether there are other keys than after so many renewals: who asks at the same time gets them too."""
+        with self._renewing:
+            if self._may_renew and self._renewals == renewals:
+                self._may_renew = False
+                keys = self._renew()
+                if keys is not None:
+                    self._attempts.use(_headers(*keys))
+                    self._renewals += 1
+            return self._renewals > renewals
 
     def _rejected(self, status: int) -> CredentialsRejected:
         key = "DD_API_KEY, then DD_APP_KEY" if status == UNAUTHORIZED else "DD_APP_KEY, then DD_API_KEY"
@@ -170,11 +195,11 @@ def _search_body(query: str, window: Window, limit: int, cursor: str | None) -> 
     return msgspec.json.encode({"data": {"type": "spans", "attributes": attributes}})
 
 
-def _headers(api_key: str, app_key: str) -> dict[str, str]:
+def _headers(api_key: str | Secret, app_key: str | Secret) -> dict[str, str]:
     """`application/json` is what the OpenAPI specification, the official client and live clients send."""
     return {
-        "DD-API-KEY": api_key,
-        "DD-APPLICATION-KEY": app_key,
+        "DD-API-KEY": _key("DD_API_KEY", api_key),
+        "DD-APPLICATION-KEY": _key("DD_APP_KEY", app_key),
         "Content-Type": "application/json",
         "Accept": "application/json",
         "Accept-Encoding": "gzip",

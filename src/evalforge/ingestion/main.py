@@ -57,7 +57,7 @@ def router(
         operation_id="runOnce",
         summary="Start a run",
         response_class=Response,
-        responses=documented(IngestionRun, "The report of the run: complete or partial.", 400, 403, 409, 502),
+        responses=documented(IngestionRun, "The report of the run: complete or partial.", 400, 403, 409, 502, 503),
     )
     def run_once(wanted: Annotated[RunOnce | None, Body()] = None) -> Response:
         """Read the failed traces of the last hours and store a capture of each; answered when the run is over.

@@ -3,6 +3,7 @@
 from evalforge.common.clock import SystemClock
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, search_queries
 from evalforge.wiring.runs import ask_datadog, capture, check, foreseen_replay, replay_dead_letters
+from evalforge.wiring.secrets import with_secrets
 from evalforge.wiring.serving import service
 from evalforge.wiring.stores import (
     REQUESTS_PATIENCE_SECONDS,
@@ -40,6 +41,7 @@ __all__ = [
     "store_exists",
     "system_clock",
     "user_hashes",
+    "with_secrets",
 ]
 
 

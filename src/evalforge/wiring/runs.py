@@ -26,6 +26,7 @@ from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, Replayed, RulesCheck
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
+from evalforge.wiring.secrets import DATADOG_KEYS, Secrets, datadog_keys
 from evalforge.wiring.stores import open_store, open_store_to_read
 from evalforge.wiring.texts import reading_sanitizer
 
@@ -39,12 +40,14 @@ def capture(
     stop: Stop,
     clock: Clock,
     ignored: Iterable[str] = (),
+    secrets: Secrets | None = None,
 ) -> IngestionRun:
     """One run with the real parts. Raises what the run raises, and ConfigurationError before anything is fetched.
 
-    `ignored` are settings that this version does not know; the log says so.
+    `ignored` are settings that this version does not know; the log says so. `secrets` outlive the run where there
+    will be more of them.
     """
-    with _pipeline(settings, log_stream, progress, stop, clock, ignored) as pipeline:
+    with _pipeline(settings, log_stream, progress, stop, clock, ignored, secrets) as pipeline:
         return pipeline.run()
 
 
@@ -70,8 +73,10 @@ def _pipeline(
     stop: Stop,
     clock: Clock,
     ignored: Iterable[str] = (),
+    secrets: Secrets | None = None,
 ) -> Iterator[Pipeline]:
-    settings.required("api_key", "app_key", "hash_key")
+    secrets = secrets or Secrets()
+    settings = secrets.resolved(settings, *DATADOG_KEYS, "hash_key")
     rules, scope = rules_in_force(settings), scope_in_force(settings)
     sanitizer = reading_sanitizer(settings)
     store = open_store(settings)
@@ -80,7 +85,7 @@ def _pipeline(
         log = json_logger(log_stream, clock).bind(run_id=run_id)
         for name in ignored:
             log.warning("setting ignored", name=name)
-        with _client(settings, log, stop, clock) as source, collecting_rarely():
+        with _client(settings, secrets, log, stop, clock) as source, collecting_rarely():
             yield Pipeline(
                 source=source,
                 rules=rules,
@@ -107,7 +112,8 @@ def check(
     settings: Settings, file: Path, log_stream: IO[bytes], progress: Progress, stop: Stop, clock: Clock
 ) -> RulesCheck:
     """`rules --check`: both sets of rules over one window; the store is read for evaluator names and not written."""
-    settings.required("api_key", "app_key")
+    secrets = Secrets()
+    settings = secrets.resolved(settings, *DATADOG_KEYS)
     current, changed, scope = rules_in_force(settings), rules_in_force(settings, file), scope_in_force(settings)
     custom_rules_in_force(settings, file)
     store = open_store_to_read(settings)
@@ -126,7 +132,7 @@ def check(
         evaluators=evaluators,
     )
     journal = Journal(log, run_id=run_id, started_at=plan.window.end, window=plan.window)
-    with _client(settings, log, stop, clock) as source:
+    with _client(settings, secrets, log, stop, clock) as source:
         source.resume(*paced_from)
         return check_rules(source, current, changed, plan, journal, progress)
 
@@ -137,19 +143,21 @@ def ask_datadog(settings: Settings, clock: Clock) -> None:
     queries: list[str] = []
     with suppress(ConfigurationError):  # rules or a scope that cannot be used are told apart from Datadog
         queries = search_queries(settings, rules_in_force(settings))
-    nowhere = json_logger(io.BytesIO(), clock)
-    with _client(settings.model_copy(update=small), nowhere, lambda: False, clock) as source:
+    nowhere, secrets = json_logger(io.BytesIO(), clock), Secrets()
+    settings = secrets.resolved(settings.model_copy(update=small), *DATADOG_KEYS)
+    with _client(settings, secrets, nowhere, lambda: False, clock) as source:
         next(source.search(next(iter(queries), "*"), window_of(clock.now(), 1 / 60)), None)
 
 
 @contextmanager
-def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock) -> Iterator[DatadogClient]:
-    assert settings.api_key is not None
-    assert settings.app_key is not None
+def _client(
+    settings: Settings, secrets: Secrets, log: FilteringBoundLogger, stop: Stop, clock: Clock
+) -> Iterator[DatadogClient]:
+    api_key, app_key = datadog_keys(settings)
     client = DatadogClient(
         base_url=settings.base_url,
-        api_key=settings.api_key,
-        app_key=settings.app_key,
+        api_key=api_key,
+        app_key=app_key,
         page_limit=settings.page_limit,
         pacer=Pacer(clock, settings.requests_per_minute),
         max_calls=math.ceil(settings.max_calls),
@@ -158,6 +166,7 @@ def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Cl
         random=random.SystemRandom().random,
         stop=stop,
         on_request=lambda fields: log.info("request", **fields),
+        renew=lambda: secrets.renewed(settings, log),
     )
     try:
         yield client

@@ -12,6 +12,7 @@ from evalforge.models import IngestionRun
 from evalforge.ports import CaptureStore
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force
 from evalforge.wiring.runs import Stop, capture
+from evalforge.wiring.secrets import Secrets
 from evalforge.wiring.stores import REQUESTS_PATIENCE_SECONDS, open_store
 from evalforge.wiring.texts import scanner_of
 
@@ -35,12 +36,14 @@ def service(
     if settings.firestore is None:
         opened.close()
 
+    secrets = Secrets()
+
     def run(*, lookback_hours: float | None, quality_threshold: float | None) -> IngestionRun:
         given = {"lookback_hours": lookback_hours, "quality_threshold": quality_threshold}
         if lookback_hours is not None:
             given["deep_lookback_hours"] = 0.0
         changed = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-        return capture(changed, log_stream, lambda *_: None, stop, clock)
+        return capture(changed, log_stream, lambda *_: None, stop, clock, secrets=secrets)
 
     @contextmanager
     def stores() -> Iterator[CaptureStore]:

@@ -94,6 +94,10 @@ class Attempts:
         """Keep the pace over requests made before; they do not count against the budget."""
         self._pacer.resume(seconds_ago, calls)
 
+    def use(self, headers: Mapping[str, str]) -> None:
+        """Send these headers from now on."""
+        self._headers = headers
+
     def ask(self, request: Request[T]) -> Reply[T]:
         """The reply to a request. Raises SearchInterrupted when none came in three attempts or none may be made."""
         attempts = Retrying(
