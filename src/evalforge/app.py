@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from evalforge import __version__
 from evalforge.backlog import api as backlog
+from evalforge.common.callers import Callers
 from evalforge.common.clock import Clock
 from evalforge.common.errors import (
     ConfigurationError,
@@ -34,8 +35,9 @@ from evalforge.ingestion import main as ingestion
 from evalforge.models import FailureCapture, IngestionRun
 from evalforge.ports import CaptureStore
 
-NOUNS = (IngestionRun, health.Health, FailureCapture, backlog.CapturePage, Problem)
+NOUNS = (IngestionRun, health.Health, health.Liveness, FailureCapture, backlog.CapturePage, Problem)
 BAD_REQUEST, NOT_FOUND, NOT_ALLOWED = 400, 404, 405
+TO_ANYBODY = {"/health": msgspec.json.encode(health.Liveness())}
 SETTING = re.compile(r"(?:EVALFORGE|DD)_[A-Z_]+")
 TELEMETRY_OFF: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 
@@ -61,8 +63,12 @@ def create_app(
     lookback_hours: float,
     longest_run_seconds: float,
     hosts: Collection[str] | None = None,
+    callers: Callers | None = None,
 ) -> FastAPI:
-    """The app. `stores` opens the store for one request; `hosts` are the names it answers to (None: any)."""
+    """The app. `stores` opens the store for one request; `hosts` are the names it answers to (None: any).
+
+    `callers` knows who may call (None: whoever can connect).
+    """
     app = FastAPI(
         title="EvalForge",
         description="Failed LLM traces of Datadog as a PII-free backlog in the team's own store.",
@@ -76,7 +82,7 @@ def create_app(
         ingestion.router(run, stores, clock, lookback_hours=lookback_hours, longest_run_seconds=longest_run_seconds)
     )
     app.include_router(backlog.router(stores, clock))
-    app.add_middleware(Guard, log=log, new_id=new_id, clock=clock, hosts=hosts)
+    app.add_middleware(Guard, log=log, new_id=new_id, clock=clock, hosts=hosts, callers=callers, to_anybody=TO_ANYBODY)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # FastAPI documents this as the way
 
     def answer(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:

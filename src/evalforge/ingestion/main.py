@@ -12,7 +12,7 @@ from evalforge.common.clock import Clock
 from evalforge.common.config import HIGHEST_THRESHOLD, MAX_LOOKBACK_HOURS
 from evalforge.common.errors import EvalForgeError, StoreError
 from evalforge.common.problems import documented
-from evalforge.ingestion.health import Health, health_of
+from evalforge.ingestion.health import Health, Liveness, health_of
 from evalforge.models import IngestionRun
 from evalforge.ports import CaptureStore
 
@@ -57,7 +57,7 @@ def router(
         operation_id="runOnce",
         summary="Start a run",
         response_class=Response,
-        responses=documented(IngestionRun, "The report of the run: complete or partial.", 400, 403, 409, 502, 503),
+        responses=documented(IngestionRun, "The report of the run: complete or partial.", 400, 409, 502),
     )
     def run_once(wanted: Annotated[RunOnce | None, Body()] = None) -> Response:
         """Read the failed traces of the last hours and store a capture of each; answered when the run is over.
@@ -76,7 +76,12 @@ def router(
         operation_id="health",
         summary="How the service is doing",
         response_class=Response,
-        responses=documented(Health, "How it is doing, read from the store. Degraded is 200 too.", 503),
+        responses=documented(
+            Health,
+            "How it is doing, read from the store (degraded is 200 too); that it is alive, where callers are checked "
+            "and this one shows no token.",
+            or_noun=Liveness,
+        ),
     )
     def health() -> Response:
         """Last run, coverage, rate limit, captures waiting and dead letters. Never content."""

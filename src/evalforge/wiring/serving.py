@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING
 
+from evalforge.common.callers import Callers
 from evalforge.common.clock import Clock, random_suffix
 from evalforge.common.config import Settings
 from evalforge.common.errors import ConfigurationError, StoreError
@@ -13,7 +14,7 @@ from evalforge.ports import CaptureStore
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force
 from evalforge.wiring.runs import Stop, capture
 from evalforge.wiring.secrets import Secrets
-from evalforge.wiring.stores import REQUESTS_PATIENCE_SECONDS, open_store
+from evalforge.wiring.stores import GCP_INSTALL, REQUESTS_PATIENCE_SECONDS, open_store
 from evalforge.wiring.texts import scanner_of
 
 if TYPE_CHECKING:
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 
 
 def service(
-    settings: Settings, log_stream: IO[bytes], stop: Stop, clock: Clock, hosts: Collection[str] | None
+    settings: Settings,
+    log_stream: IO[bytes],
+    stop: Stop,
+    clock: Clock,
+    hosts: Collection[str] | None,
+    certificates_url: str | None = None,
 ) -> "FastAPI":
     """The HTTP service. Raises ConfigurationError or StoreError where settings or the store cannot be used at all.
 
+    `certificates_url` is asked for Google's certificates (None: Google).
     Keys are not asked for before a run: a service may be there to read the store alone.
     """
     from evalforge.app import create_app
@@ -32,6 +39,7 @@ def service(
     rules_in_force(settings)
     scope_in_force(settings)
     scanner_of(settings, custom_rules_in_force(settings))
+    callers = _callers(settings, clock, certificates_url) if settings.auth == "oidc" else None
     opened = open_store(settings, REQUESTS_PATIENCE_SECONDS)
     if settings.firestore is None:
         opened.close()
@@ -66,4 +74,21 @@ def service(
         lookback_hours=settings.lookback_hours,
         longest_run_seconds=settings.deadline_seconds + settings.lease_seconds,
         hosts=hosts,
+        callers=callers,
+    )
+
+
+def _callers(settings: Settings, clock: Clock, certificates_url: str | None) -> Callers:
+    try:
+        from evalforge.cloud.certificates import GOOGLE_CERTIFICATES, Certificates
+        from evalforge.cloud.identity_tokens import GoogleTokens
+    except ImportError as error:
+        raise ConfigurationError(
+            f"EVALFORGE_AUTH=oidc: google-auth is not installed ({error.name} is missing); {GCP_INSTALL}"
+        ) from None
+    return GoogleTokens(
+        audiences=settings.oidc_audience,
+        emails=settings.oidc_emails,
+        certificates=Certificates(certificates_url or GOOGLE_CERTIFICATES, clock),
+        clock=clock,
     )
