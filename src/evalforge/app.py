@@ -64,10 +64,12 @@ def create_app(
     longest_run_seconds: float,
     hosts: Collection[str] | None = None,
     callers: Callers | None = None,
+    project: str | None = None,
 ) -> FastAPI:
     """The app. `stores` opens the store for one request; `hosts` are the names it answers to (None: any).
 
-    `callers` knows who may call (None: whoever can connect).
+    `callers` knows who may call (None: whoever can connect); `project` is the one of Google Cloud
+    whose traces the log refers to.
     """
     app = FastAPI(
         title="EvalForge",
@@ -82,7 +84,16 @@ def create_app(
         ingestion.router(run, stores, clock, lookback_hours=lookback_hours, longest_run_seconds=longest_run_seconds)
     )
     app.include_router(backlog.router(stores, clock))
-    app.add_middleware(Guard, log=log, new_id=new_id, clock=clock, hosts=hosts, callers=callers, to_anybody=TO_ANYBODY)
+    app.add_middleware(
+        Guard,
+        log=log,
+        new_id=new_id,
+        clock=clock,
+        hosts=hosts,
+        callers=callers,
+        to_anybody=TO_ANYBODY,
+        project=project,
+    )
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # FastAPI documents this as the way
 
     def answer(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:

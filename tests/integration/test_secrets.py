@@ -272,6 +272,46 @@ def test_without_credentials_of_google_it_says_how_to_log_in(store: Path, tmp_pa
     assert "gcloud auth application-default login" in done.err
 
 
+def echoing(connection: Connection) -> None:
+    """The keys that were sent, wherever an answer has room."""
+    said = " ".join(connection.request.headers.get(name, "") for name in ("dd-api-key", "dd-application-key"))
+    key = connection.request.headers.get("dd-api-key", "")
+    headers = {"X-RateLimit-Name": key, "X-RateLimit-Limit": said, "Retry-After": said, "Set-Cookie": f"k={key}"}
+    status = {0: 401, 1: 500, 2: 400, 3: 200}[len(said + connection.request.path) % 4]
+    reply(status, {"errors": [said], "data": [{"id": said}], "meta": {"page": {"after": said}}}, headers)(connection)
+
+
+def test_no_key_is_in_a_log_error_report_answer_or_store_whatever_fails(
+    google: SecretManager, store: Path, tmp_path: Path
+) -> None:
+    faults = [
+        None,
+        (grpc.StatusCode.PERMISSION_DENIED, f"{API_KEY} {APP_KEY} {HASH_KEY}"),
+        (grpc.StatusCode.UNAUTHENTICATED, API_KEY),
+    ]
+    seen = b""
+    with FakeDatadog(spans=[failed(1)], script=[echoing] * 40) as datadog:
+        env = named(google, store, datadog.url, EVALFORGE_LOG_LEVEL="debug")
+        with serving(env) as served:
+            for fault in faults:
+                google.refuse_always = fault
+                google.add(API, NEW_API if fault is None else API_KEY)
+                for method, path in (("POST", "/ingestion/run-once"), ("GET", "/health"), ("GET", "/captures")):
+                    seen += json.dumps(served.ask(method, path)).encode()
+        seen += json.dumps(served.log).encode()
+        for fault in faults:
+            google.refuse_always = fault
+            for command in (("capture", "--json"), ("doctor", "--json"), ("rules",), ("runs", "list"), ("sanitize",)):
+                done = evalforge(*command, "--debug", env=env, stdin=json.dumps(failed(1)).encode())
+                seen += (done.out + done.err).encode()
+        assert {one.headers.get("dd-app-key", APP_KEY) for one in datadog.requests} == {APP_KEY}
+        assert len(datadog.requests) > 5
+    google.refuse_always = None
+    seen += b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    assert KEYS.found(seen) == set()
+    assert KEYS.found(seen + API_KEY.encode()) == {API_KEY}
+
+
 def test_doctor_reads_every_secret_that_is_named_and_says_which_cannot_be_read(
     google: SecretManager, store: Path
 ) -> None:

@@ -156,6 +156,11 @@ class Settings(BaseModel):
         """Whether this is a service or, by its own variables, a job of Cloud Run."""
         return self.service is not None
 
+    @property
+    def trace_project(self) -> str | None:
+        """The project of Google Cloud whose traces log lines refer to: the one that is set, else Firestore's."""
+        return self.google_project or (self.firestore.project if self.firestore else None)
+
     def source(self, field: str) -> SecretSource | None:
         """The file or the secret of Secret Manager that a secret comes from; None for the environment, or if not set.
 

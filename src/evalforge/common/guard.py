@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.callers import UNAUTHORIZED, UNAVAILABLE, Callers, Refused
 from evalforge.common.clock import Clock
+from evalforge.common.correlation import trace_fields, trigger_of
 from evalforge.common.problems import PROBLEM_JSON, problem
 
 LARGEST_BODY_BYTES = 64 * 1024
@@ -32,8 +33,8 @@ TOLD_WITH = {
     UNAUTHORIZED: ((b"www-authenticate", b"Bearer"),),
     UNAVAILABLE: ((b"retry-after", b"10"),),
 }
-REQUEST_ID, ABOUT = "evalforge.request_id", "evalforge.about"
-"""Where in a request's scope its id is, and what its line in the log is to say besides."""
+REQUEST_ID, ABOUT, TRIGGER = "evalforge.request_id", "evalforge.about", "evalforge.trigger"
+"""Where in a request's scope its id is, what its line in the log is to say besides, and who calls (for a run's log)."""
 
 Message = dict[str, Any]
 
@@ -42,7 +43,7 @@ class Guard:
     """Wraps an app. `hosts` are the names it answers to (None: any); `new_id` gives each request its id.
 
     `callers` knows who may call (None: whoever can connect). To who shows no token at all it answers what `to_anybody`
-    has for the path, and nothing else.
+    has for the path, and nothing else. `project` is where traces are looked for.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class Guard:
         hosts: Collection[str] | None,
         callers: Callers | None = None,
         to_anybody: Mapping[str, bytes] | None = None,
+        project: str | None = None,
     ) -> None:
+        self._project = project
         self._callers, self._to_anybody = callers, to_anybody or {}
         self._app, self._log, self._new_id, self._clock, self._hosts = app, log, new_id, clock, hosts
 
@@ -66,6 +69,9 @@ class Guard:
         status: int | None = None
         about: dict[str, Any] = {}
         scope[REQUEST_ID], scope[ABOUT] = self._new_id(), about
+        trace = trace_fields(scope["headers"], self._project)
+        scope[TRIGGER] = trigger_of(scope["headers"], {"request_id": scope[REQUEST_ID], **trace})
+        failure: BaseException | None = None
         began = self._clock.monotonic()
 
         async def answer(message: Message) -> None:
@@ -79,12 +85,14 @@ class Guard:
             await self._checked(scope, receive, answer, lambda: status)
         except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a caller
             about |= told(error)
+            failure = error
             if status is None:
                 await _refuse(scope, answer, UNEXPECTED, "something unexpected happened")
         finally:
-            self._tell(scope, status, round(1000 * (self._clock.monotonic() - began), 1))
+            duration_ms = round(1000 * (self._clock.monotonic() - began), 1)
+            self._tell(scope, status, duration_ms, {**trace, **({"exc_info": failure} if failure else {})})
 
-    def _tell(self, scope: Message, status: int | None, duration_ms: float) -> None:
+    def _tell(self, scope: Message, status: int | None, duration_ms: float, more: Message) -> None:
         """One line for each request: never its address, query, headers or body, which may hold anything."""
         about, route = scope[ABOUT], scope.get("route")
         answered = status or 0
@@ -98,6 +106,7 @@ class Guard:
             status=status,
             duration_ms=duration_ms,
             **about,
+            **more,
         )
 
     async def _checked(self, scope: Message, receive: Any, answer: Any, status: Callable[[], int | None]) -> None:

@@ -44,9 +44,9 @@ class DatadogClient:
     """A TraceSource over HTTP. For one thread; a context manager.
 
     `deadline` is in seconds of `clock.monotonic()`; `random` gives numbers in [0, 1); `on_request` gets one event per
-    HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, elapsed_ms. `connect` makes the
-    connection, given what tells whether to stop. `renew` is asked once, when Datadog rejects the keys: for others, or
-    None where there are none; with others the request is made once more.
+    HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, rate_limit, elapsed_ms. `connect`
+    makes the connection, given what tells whether to stop. `renew` is asked once, when Datadog rejects the keys: for
+    others, or None where there are none; with others the request is made once more.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, random_suffix
 from evalforge.common.config import Settings
+from evalforge.common.correlation import COMMAND, Trigger
 from evalforge.common.errors import ConfigurationError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
@@ -25,6 +26,7 @@ from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, Replayed, RulesCheck
+from evalforge.wiring.logs import logger
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
 from evalforge.wiring.secrets import DATADOG_KEYS, Secrets, datadog_keys
 from evalforge.wiring.stores import open_store, open_store_to_read
@@ -41,13 +43,14 @@ def capture(
     clock: Clock,
     ignored: Iterable[str] = (),
     secrets: Secrets | None = None,
+    trigger: Trigger = COMMAND,
 ) -> IngestionRun:
     """One run with the real parts. Raises what the run raises, and ConfigurationError before anything is fetched.
 
     `ignored` are settings that this version does not know; the log says so. `secrets` outlive the run where there
-    will be more of them.
+    will be more of them; `trigger` says who asked for the run.
     """
-    with _pipeline(settings, log_stream, progress, stop, clock, ignored, secrets) as pipeline:
+    with _pipeline(settings, log_stream, progress, stop, clock, ignored, secrets, trigger) as pipeline:
         return pipeline.run()
 
 
@@ -74,6 +77,7 @@ def _pipeline(
     clock: Clock,
     ignored: Iterable[str] = (),
     secrets: Secrets | None = None,
+    trigger: Trigger = COMMAND,
 ) -> Iterator[Pipeline]:
     secrets = secrets or Secrets()
     settings = secrets.resolved(settings, *DATADOG_KEYS, "hash_key")
@@ -82,7 +86,8 @@ def _pipeline(
     store = open_store(settings)
     try:
         run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{random_suffix()}"
-        log = json_logger(log_stream, clock).bind(run_id=run_id)
+        log = logger(settings, log_stream, clock).bind(run_id=run_id, **trigger.bound)
+        log.info("trigger", **trigger.told)
         for name in ignored:
             log.warning("setting ignored", name=name)
         with _client(settings, secrets, log, stop, clock) as source, collecting_rarely():
@@ -123,7 +128,7 @@ def check(
     finally:
         store.close()
     run_id = f"check-{random_suffix()}"
-    log = json_logger(log_stream, clock).bind(run_id=run_id)
+    log = logger(settings, log_stream, clock).bind(run_id=run_id)
     plan = SearchPlan(
         window=window_of(clock.now(), settings.lookback_hours),
         ml_apps=settings.ml_apps,

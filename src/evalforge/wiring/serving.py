@@ -7,10 +7,11 @@ from typing import IO, TYPE_CHECKING
 from evalforge.common.callers import Callers
 from evalforge.common.clock import Clock, random_suffix
 from evalforge.common.config import Settings
+from evalforge.common.correlation import Trigger
 from evalforge.common.errors import ConfigurationError, StoreError
-from evalforge.common.logging import json_logger
 from evalforge.models import IngestionRun
 from evalforge.ports import CaptureStore
+from evalforge.wiring.logs import logger
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force
 from evalforge.wiring.runs import Stop, capture
 from evalforge.wiring.secrets import Secrets
@@ -46,12 +47,12 @@ def service(
 
     secrets = Secrets()
 
-    def run(*, lookback_hours: float | None, quality_threshold: float | None) -> IngestionRun:
+    def run(*, lookback_hours: float | None, quality_threshold: float | None, trigger: Trigger) -> IngestionRun:
         given = {"lookback_hours": lookback_hours, "quality_threshold": quality_threshold}
         if lookback_hours is not None:
             given["deep_lookback_hours"] = 0.0
         changed = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-        return capture(changed, log_stream, lambda *_: None, stop, clock, secrets=secrets)
+        return capture(changed, log_stream, lambda *_: None, stop, clock, secrets=secrets, trigger=trigger)
 
     @contextmanager
     def stores() -> Iterator[CaptureStore]:
@@ -69,12 +70,13 @@ def service(
         run=run,
         stores=stores,
         clock=clock,
-        log=json_logger(log_stream, clock),
+        log=logger(settings, log_stream, clock),
         new_id=random_suffix,
         lookback_hours=settings.lookback_hours,
         longest_run_seconds=settings.deadline_seconds + settings.lease_seconds,
         hosts=hosts,
         callers=callers,
+        project=settings.trace_project,
     )
 
 

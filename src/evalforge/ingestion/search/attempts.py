@@ -124,7 +124,7 @@ class Attempts:
         waited, self._waited = self._waited, 0.0
         begun = self._clock.monotonic()
         event = {"method": request.method, "path": request.path, "attempt": number, "wait": round(waited, 3)}
-        event |= {"status": None, "spans": 0, "bytes": 0, "problem": None}
+        event |= {"status": None, "spans": 0, "bytes": 0, "problem": None, "rate_limit": {}}
         try:
             return self._judge(request, self._exchange(request), event)
         except (NoAnswer, BrokenBody) as error:
@@ -158,6 +158,9 @@ class Attempts:
     def _judge(self, request: Request[T], answer: Answer, event: dict[str, Any]) -> Reply[T]:
         event |= {"status": answer.status, "bytes": len(answer.body)}
         told = self._learn(request, answer)
+        event["rate_limit"] = {
+            name: one for name, one in msgspec.structs.asdict(self.rate_limit).items() if one is not None
+        }
         if answer.status == OK:
             value = request.read(answer.body)
             event["spans"] = request.spans(value)
