@@ -13,11 +13,12 @@ from evalforge.app import create_app
 from evalforge.common.clock import SystemClock
 from evalforge.common.logging import json_logger
 from evalforge.storage.sqlite import SqliteStore
+from helpers.clocks import FakeClock
 from helpers.commands import environment, evalforge
 from helpers.exported import failed, item
 from helpers.fake_datadog import FakeDatadog, page
+from helpers.runs import GivenPages, pipeline
 from helpers.services import Opener, problem_of
-from helpers.serving import serving
 
 TRACE_ID, SPAN_ID = "105445aa7843bc8bf206b12000100000", "00000000000000ff"
 SCHEDULED = {
@@ -122,39 +123,18 @@ def test_an_unexpected_error_of_the_service_is_reported_without_what_it_says(sto
 
 
 def test_an_unexpected_error_of_a_run_is_reported_without_what_it_says(store: Path) -> None:
-    from helpers.clocks import FakeClock
-    from helpers.runs import run
-
-    class Broken:
-        def __iter__(self) -> Any:
+    class Broken(GivenPages):
+        def evaluator_names(self) -> frozenset[str]:
             raise RuntimeError(CANARY)
-
-        def __len__(self) -> int:
-            return 1
 
     log = io.BytesIO()
     opened = SqliteStore(store)
     clock = FakeClock()
     with pytest.raises(Exception, match="canary"):
-        run(opened, [Broken()], clock, log=json_logger(log, clock))  # type: ignore[list-item]
+        pipeline(opened, Broken([]), clock, log=json_logger(log, clock)).run()
     opened.close()
     ended = next(line for line in lines_of(log) if line["message"] == "run failed")
     assert ended["stack_trace"].rstrip().endswith("RuntimeError: (message not shown)")
     assert ended["serviceContext"]["service"] == "evalforge"
     assert "canary" not in log.getvalue().decode()
     assert b"canary" not in store.read_bytes()
-
-
-def test_what_a_library_warns_of_is_a_line_and_not_text_between_lines(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import logging, threading\n"
-        f"warn = lambda: logging.getLogger('noisy').warning({CANARY!r})\n"
-        "timers = [threading.Timer(n / 5, warn) for n in range(1, 40)]\n"
-        "[(setattr(one, 'daemon', True), one.start()) for one in timers[3:]]\n"
-    )
-    env = environment(tmp_path / "store.db") | {"PYTHONPATH": str(tmp_path), "K_SERVICE": "", "PYTHONWARNINGS": ""}
-    with serving(env) as served:
-        while not any(line["message"] == "library" for line in served.log):
-            served.ask("GET", "/health")
-    assert "noisy" in {line.get("logger") for line in served.log}
-    assert CANARY not in json.dumps([line for line in served.log if line["message"] == "library"])
