@@ -16,8 +16,16 @@ from structlog.typing import FilteringBoundLogger
 
 from evalforge import __version__
 from evalforge.backlog import api as backlog
+from evalforge.common.callers import Callers
 from evalforge.common.clock import Clock
-from evalforge.common.errors import ConfigurationError, CredentialsRejected, EvalForgeError, LeaseHeld, StoreError
+from evalforge.common.errors import (
+    ConfigurationError,
+    CredentialsRejected,
+    EvalForgeError,
+    LeaseHeld,
+    SecretsUnreachable,
+    StoreError,
+)
 from evalforge.common.guard import ABOUT, REQUEST_ID, Guard, told
 from evalforge.common.problems import LONGEST_WAIT_SECONDS, PROBLEM_JSON, RETRY_AFTER, Problem, phrase, problem
 from evalforge.common.refusals import refusal
@@ -27,8 +35,9 @@ from evalforge.ingestion import main as ingestion
 from evalforge.models import FailureCapture, IngestionRun
 from evalforge.ports import CaptureStore
 
-NOUNS = (IngestionRun, health.Health, FailureCapture, backlog.CapturePage, Problem)
+NOUNS = (IngestionRun, health.Health, health.Liveness, FailureCapture, backlog.CapturePage, Problem)
 BAD_REQUEST, NOT_FOUND, NOT_ALLOWED = 400, 404, 405
+TO_ANYBODY = {"/health": msgspec.json.encode(health.Liveness())}
 SETTING = re.compile(r"(?:EVALFORGE|DD)_[A-Z_]+")
 TELEMETRY_OFF: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 
@@ -36,10 +45,12 @@ STATUSES: tuple[tuple[type[EvalForgeError], int, str], ...] = (
     (ConfigurationError, 400, "the service is not set up for this; its log says what is wrong with"),
     (CredentialsRejected, 502, "Datadog rejected the service's keys"),
     (LeaseHeld, 409, ""),
+    (SecretsUnreachable, 503, "Secret Manager cannot be reached"),
     (StoreError, 503, "the store cannot be reached or used"),
     (EvalForgeError, 500, "something unexpected happened"),
 )
-"""Design, "Contract of the command line, HTTP and the environment"; 503 where only the store was asked."""
+"""Design, "Contract of the command line, HTTP and the environment"; 503 where it is the store
+or Secret Manager that does not answer."""
 
 
 def create_app(
@@ -52,8 +63,14 @@ def create_app(
     lookback_hours: float,
     longest_run_seconds: float,
     hosts: Collection[str] | None = None,
+    callers: Callers | None = None,
+    project: str | None = None,
 ) -> FastAPI:
-    """The app. `stores` opens the store for one request; `hosts` are the names it answers to (None: any)."""
+    """The app. `stores` opens the store for one request; `hosts` are the names it answers to (None: any).
+
+    `callers` knows who may call (None: whoever can connect); `project` is the one of Google Cloud
+    whose traces the log refers to.
+    """
     app = FastAPI(
         title="EvalForge",
         description="Failed LLM traces of Datadog as a PII-free backlog in the team's own store.",
@@ -67,7 +84,16 @@ def create_app(
         ingestion.router(run, stores, clock, lookback_hours=lookback_hours, longest_run_seconds=longest_run_seconds)
     )
     app.include_router(backlog.router(stores, clock))
-    app.add_middleware(Guard, log=log, new_id=new_id, clock=clock, hosts=hosts)
+    app.add_middleware(
+        Guard,
+        log=log,
+        new_id=new_id,
+        clock=clock,
+        hosts=hosts,
+        callers=callers,
+        to_anybody=TO_ANYBODY,
+        project=project,
+    )
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # FastAPI documents this as the way
 
     def answer(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -29,7 +29,7 @@ RULE_CACHE = {"XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.hom
 """Where Kingfisher keeps its compiled rules. Without one, each process that reads texts compiles them for seconds."""
 
 READ_LATER = re.compile(
-    r"(?:EVALFORGE_.*|DD_.*|XDG_.*|PATH|HOME|PORT|K_SERVICE|FIRESTORE_EMULATOR_HOST|PYTHONWARNINGS)\Z"
+    r"(?:EVALFORGE_.*|DD_.*|XDG_.*|PATH|HOME|PORT|K_SERVICE|FIRESTORE_EMULATOR_HOST|SECRET_MANAGER_EMULATOR_HOST|GOOGLE_CLOUD_PROJECT|PYTHONWARNINGS)\Z"
 )
 """Variables that nothing reads while Python starts and loads the modules."""
 ASKING = threading.Lock()

@@ -31,7 +31,9 @@ def app_over(
 ) -> Any:
     """The app as `evalforge serve` has it, but for the socket."""
     stop = stop or threading.Event()
-    return service(settings, log or io.BytesIO(), stop.is_set, SystemClock(stop), more.get("hosts"))
+    return service(
+        settings, log or io.BytesIO(), stop.is_set, SystemClock(stop), more.get("hosts"), more.get("certificates")
+    )
 
 
 def captures_of(number: int) -> list[FailureCapture]:

@@ -248,7 +248,7 @@ def test_each_attempt_is_told_once_with_names_and_numbers() -> None:
     assert events[1]["wait"] == pytest.approx(0.5, abs=0.01)
     for event in events:
         assert event.keys() == {
-            *("method", "path", "attempt", "wait", "status", "problem", "spans", "bytes", "elapsed_ms"),
+            *("method", "path", "attempt", "wait", "status", "problem", "spans", "bytes", "rate_limit", "elapsed_ms"),
         }
 
 

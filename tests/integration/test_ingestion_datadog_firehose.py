@@ -308,9 +308,9 @@ def test_every_log_line_is_json_with_the_run_id_and_tells_window_rules_requests_
     store: Path,
 ) -> None:
     with FakeDatadog(spans=[failed(1), item(2)]) as server:
-        result = evalforge("capture", "--json", env=environment(store, server.url))
+        result = evalforge("capture", "--json", env=environment(store, server.url, EVALFORGE_LOG_LEVEL="debug"))
     assert {line["run_id"] for line in result.log} == {result.report["run_id"]}
-    assert {"window", "rules in force", "request", "decision", "commit", "report"} <= {
+    assert {"trigger", "window", "rules in force", "request", "decision", "commit", "report"} <= {
         line["message"] for line in result.log
     }
     decisions = [(line["trace_id"], line["decision"]) for line in result.log if line["message"] == "decision"]

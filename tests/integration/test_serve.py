@@ -165,14 +165,26 @@ def test_the_service_says_nothing_of_what_it_is_built_with(store: Path) -> None:
         connection.close()
 
 
+OIDC = {
+    "EVALFORGE_AUTH": "oidc",
+    "EVALFORGE_OIDC_AUDIENCE": "https://forge.example",
+    "EVALFORGE_OIDC_EMAILS": "runs@shop-1.iam.gserviceaccount.com",
+}
 REFUSED: dict[str, tuple[list[str], dict[str, str], list[str]]] = {
     "beyond loopback without an auth mode": (["--host", "0.0.0.0"], {}, ["--host=0.0.0.0", "EVALFORGE_AUTH"]),
     "beyond loopback in IPv6": (["--host", "::"], {}, ["--host=::", "EVALFORGE_AUTH"]),
     "a name that may be anywhere": (["--host", "evalforge.example"], {}, ["EVALFORGE_AUTH"]),
     "Cloud Run's checks elsewhere": (["--host", "0.0.0.0"], {"EVALFORGE_AUTH": "cloud-run"}, ["K_SERVICE"]),
-    "an auth mode of a later version": ([], {"EVALFORGE_AUTH": "oidc"}, ["EVALFORGE_AUTH=oidc", "later version"]),
+    "beyond loopback with none": (["--host", "0.0.0.0"], {"EVALFORGE_AUTH": "none"}, ["--host=0.0.0.0", "oidc"]),
+    "an auth mode that is none": ([], {"EVALFORGE_AUTH": "iap"}, ["EVALFORGE_AUTH=iap", "none, cloud-run or oidc"]),
+    "oidc without an audience": ([], {"EVALFORGE_AUTH": "oidc"}, ["needs EVALFORGE_OIDC_AUDIENCE"]),
+    "oidc for nobody": (
+        [],
+        {"EVALFORGE_AUTH": "oidc", "EVALFORGE_OIDC_AUDIENCE": "https://a.example"},
+        ["needs EVALFORGE_OIDC_EMAILS"],
+    ),
     "a port that is none": (["--port", "99999"], {}, ["--port", "99999", "65535"]),
-    "an address of another machine": (["--host", "192.0.2.1"], {"EVALFORGE_AUTH": "none"}, ["192.0.2.1"]),
+    "an address of another machine": (["--host", "192.0.2.1"], OIDC, ["192.0.2.1"]),
     "a scope that does not parse": ([], {"EVALFORGE_SCOPE": "env:(prod"}, ["EVALFORGE_SCOPE"]),
     "rules that are not there": ([], {"EVALFORGE_RULES": "/nowhere/r.toml"}, ["/nowhere/r.toml"]),
     "an embedded store on Cloud Run": ([], {"K_SERVICE": "evalforge", "PORT": "9000"}, ["EVALFORGE_STORE"]),
@@ -197,10 +209,11 @@ def test_a_taken_port_is_refused(store: Path) -> None:
     assert f"--port={served.port}" in result.err
 
 
-def test_beyond_loopback_it_listens_once_that_was_chosen_and_says_so(store: Path) -> None:
-    with serving(environment(store, EVALFORGE_AUTH="none", PORT="another program's"), "--host", "0.0.0.0") as served:
-        assert served.ask("GET", "/health")[0] == 200
-        assert [line["auth"] for line in served.log if line["message"] == "listening"] == ["none"]
+def test_beyond_loopback_it_listens_once_callers_are_checked_and_says_so(store: Path) -> None:
+    with serving(environment(store, PORT="another program's", **OIDC), "--host", "0.0.0.0") as served:
+        assert served.ask("GET", "/health") == (200, {"status": "alive"})
+        assert served.ask("GET", "/captures")[0] == 401
+        assert [line["auth"] for line in served.log if line["message"] == "listening"] == ["oidc"]
 
 
 def test_fastapi_is_loaded_by_the_service_alone() -> None:

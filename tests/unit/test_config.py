@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalforge.common.config import Settings, keep_compiled_rules, read_settings, unknown_names
+from evalforge.common.config import Settings, keep_compiled_rules, read_settings, told, unknown_names
 from evalforge.common.errors import ConfigurationError
 
 KEY = "canary-key-0123456789abcdef0123456789abcdef"
@@ -124,9 +124,35 @@ def test_a_secret_file_that_cannot_be_used_is_named(tmp_path: Path, content: byt
         read_settings({"DD_API_KEY_FILE": str(path)})
 
 
-def test_a_secret_manager_name_is_refused_with_what_to_do_and_never_sent_as_a_key() -> None:
-    with pytest.raises(ConfigurationError, match="DD_API_KEY_FILE"):
-        read_settings({"DD_API_KEY": "projects/p/secrets/s/versions/1"})
+def test_a_name_in_secret_manager_is_a_source_and_never_the_key_itself() -> None:
+    settings = read_settings({"DD_API_KEY": "projects/p/secrets/s/versions/latest"})
+    source = settings.source("api_key")
+    assert source is not None
+    assert (settings.api_key, source.place) == (None, "projects/p/secrets/s/versions/latest")
+    settings.required("api_key")
+    assert told(settings) == ["DD_API_KEY (set, not shown)"]
+    read = settings.with_secret(source, KEY)
+    assert (read.api_key and read.api_key.get_secret_value(), read.source("api_key")) == (KEY, source)
+
+
+@pytest.mark.parametrize("name", ["projects/p/secrets/s", "projects/p/secrets/s/versions/", "projects//x", "projects/"])
+def test_what_begins_like_a_name_in_secret_manager_and_is_none_is_refused(name: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"DD_APP_KEY is no resource name .*projects/PROJECT/secrets"
+    ) as refused:
+        read_settings({"DD_APP_KEY": name})
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_secret_that_is_none_is_refused_by_its_source_without_being_shown() -> None:
+    settings = read_settings({"EVALFORGE_HASH_KEY": "projects/p/secrets/s/versions/1"})
+    source = settings.source("hash_key")
+    assert source is not None
+    with pytest.raises(
+        ConfigurationError, match=r"EVALFORGE_HASH_KEY=projects/p/secrets/s/versions/1: .*32 bytes"
+    ) as no:
+        settings.with_secret(source, "canary-short")
+    assert "canary" not in str(no.value)
 
 
 def test_lists_are_split_at_commas_and_blanks_are_no_values() -> None:

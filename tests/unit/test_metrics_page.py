@@ -44,7 +44,7 @@ def test_the_page_of_cost_has_the_table_of_the_benchmark_and_what_the_code_assum
     assert f"{table.cloud_run.vcpus:g} vCPU and {table.cloud_run.gib:g} GiB" in PAGE
     assert f"{table.internet.bytes_a_call // 1024} KiB sent a call" in PAGE
     new_traces = StoreOperations(
-        kind="firestore", reads=33_000 * costs.A_TRACE.reads, writes=33_000 * costs.A_TRACE.writes
+        kind="firestore", reads=42_000 * costs.A_TRACE.reads, writes=42_000 * costs.A_TRACE.writes
     )
     assert round(cost_of(Usage(store=new_traces), 0), 2) == 0.10
     assert round(cost_of(Usage(instance_seconds=3600.0), 0), 2) == 0.09

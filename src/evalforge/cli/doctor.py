@@ -25,16 +25,17 @@ def doctor(
     Exit code 0 where nothing is a problem (warnings alone are none), 4 where Datadog rejected the keys, 1 where the
     store cannot be read, else 2.
     """
+    from evalforge import wiring
     from evalforge.common.clock import SystemClock
     from evalforge.common.config import read_settings
-    from evalforge.common.errors import ConfigurationError
+    from evalforge.common.errors import EvalForgeError
     from evalforge.doctor.checks import checks
     from evalforge.doctor.findings import examine, exit_code, problem
     from evalforge.ingestion.pii.not_covered import not_covered
 
     try:
-        settings = read_settings()
-    except ConfigurationError as error:
+        settings = wiring.with_secrets(read_settings())
+    except EvalForgeError as error:
         findings = [problem("settings", str(error), "nothing else was looked at: correct it and run doctor again")]
         kept: Sequence[str] = ()
     else:

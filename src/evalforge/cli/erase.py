@@ -55,7 +55,7 @@ def erase(
             f"there is no store at {settings.store_name}, so nothing was erased: check EVALFORGE_STORE"
         )
     if user_id is not None:
-        settings.required("hash_key")
+        settings = wiring.with_secrets(settings, "hash_key")
         users = wiring.user_hashes(settings, _line_of_stdin())
     which = f"the user {' and '.join(users)}" if users else f"the trace {trace}"
     if terminal.asks() and not yes:

@@ -27,13 +27,12 @@ def serve(
     from evalforge.common.config import read_settings, unknown_names
     from evalforge.common.errors import ConfigurationError
     from evalforge.common.listening import is_loopback, listening, url_of
-    from evalforge.common.logging import json_logger
 
     settings = read_settings(port=terminal.whole(port, "--port", 0, terminal.HIGHEST_PORT))
     settings.may_listen(host)
     stop, stream = threading.Event(), terminal.error_stream()
     clock = SystemClock(stop)
-    log = json_logger(stream, clock)
+    log = wiring.logger(settings, stream, clock)
     hosts = {"localhost", f"[{host}]" if ":" in host else host} if is_loopback(host) else None
     with ExitStack() as stack:
         try:

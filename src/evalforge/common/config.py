@@ -7,90 +7,44 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from evalforge.common.errors import ConfigurationError
 from evalforge.common.listening import is_loopback
+from evalforge.common.secret_sources import (
+    SECRETS,
+    HashKey,
+    Key,
+    SecretSource,
+    in_secret_manager,
+    read_secret_file,
+)
+from evalforge.common.value_forms import (
+    HIGHEST_PORT,
+    BaseUrl,
+    CollectionPrefix,
+    CommaList,
+    HostAndPort,
+    Positive,
+    Site,
+    TagValue,
+)
 
-SECRETS = ("DD_API_KEY", "DD_APP_KEY", "EVALFORGE_HASH_KEY")
-SECRET_MANAGER_NAME = re.compile(r"projects/[^/]+/secrets/[^/]+/versions/[^/]+\Z")
 OTHER_NAMES = {"DATADOG_API_KEY": "DD_API_KEY", "DATADOG_APP_KEY": "DD_APP_KEY", "DATADOG_SITE": "DD_SITE"}
 """Names of Datadog's own tools that mean the same."""
 READ_AS_IT_IS = "FIRESTORE_EMULATOR_HOST"
 """Google's client reads it too, and takes a blank one for an address."""
+LogLevel = Literal["debug", "info", "warning", "error"]
 FIRESTORE = re.compile(
     r"(?P<project>(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9])"
     r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
 )
 """Project ids: Resource Manager, "Creating and managing projects". Database ids: Firestore, "Manage databases"."""
-LONGEST_TAG = 200
-COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
-HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
-HIGHEST_PORT = 65_535
 HIGHEST_THRESHOLD = 1_000_000
 """No score beyond it is kept (`ingestion.pii.checks`)."""
-LARGEST_SECRET_FILE = 65_536
 LONGEST_VALUE_SHOWN = 200
-HASH_KEY_BYTES = 32
-BASE_URL = re.compile(
-    r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*)"
-    r"(?::(?P<port>[0-9]{1,5}))?(?:/[A-Za-z0-9._~/-]*)?"
-)
 MAX_LOOKBACK_HOURS = 72.0
 """Further back is a backfill (design, "One run", step 2)."""
-
-
-def _comma_list(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _long_enough(key: SecretStr) -> SecretStr:
-    if len(key.get_secret_value().encode()) < HASH_KEY_BYTES:
-        raise ValueError("too short")
-    return key
-
-
-def _site(site: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", site):
-        raise ValueError("no site")
-    return site
-
-
-def _base_url(url: str) -> str:
-    found = BASE_URL.fullmatch(url)
-    if found is None or int(found["port"] or 0) > HIGHEST_PORT:
-        raise ValueError("no base URL")
-    return url.rstrip("/")
-
-
-def _collection_prefix(prefix: str) -> str:
-    if not COLLECTION_PREFIX.match(prefix):
-        raise ValueError("no prefix")
-    return prefix
-
-
-def _host_and_port(address: str) -> str:
-    found = HOST_AND_PORT.match(address)
-    if found is None or not 0 < int(found["port"]) <= HIGHEST_PORT:
-        raise ValueError("no host and port")
-    return address
-
-
-def _tag_value(value: str) -> str:
-    """As Datadog makes one of it (Datadog documentation, "Getting Started with Tags")."""
-    return re.sub(r"[^\w./:-]", "_", value.lower())[:LONGEST_TAG]
-
-
-def _one_word(key: SecretStr) -> SecretStr:
-    text = key.get_secret_value()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("no key")
-    return key
-
-
-Key = Annotated[SecretStr, AfterValidator(_one_word)]
-CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class FirestoreDatabase(NamedTuple):
@@ -109,21 +63,21 @@ class Settings(BaseModel):
     app_key: Key | None = Field(
         None, alias="DD_APP_KEY", description="a Datadog application key with the permission llm_observability_read"
     )
-    site: Annotated[str, AfterValidator(_site)] = Field(
+    site: Site = Field(
         "datadoghq.com", alias="DD_SITE", description="a Datadog site such as datadoghq.eu or us5.datadoghq.com"
     )
-    datadog_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
+    datadog_url: BaseUrl | None = Field(
         None, alias="EVALFORGE_DATADOG_URL", description="an http or https URL without credentials, query or fragment"
     )
     store: str | None = Field(
         None, alias="EVALFORGE_STORE", description="sqlite:///absolute/path.db or firestore://PROJECT[/DATABASE]"
     )
-    collection_prefix: Annotated[str, AfterValidator(_collection_prefix)] = Field(
+    collection_prefix: CollectionPrefix = Field(
         "evalforge_",
         alias="FIRESTORE_COLLECTION_PREFIX",
         description="letters, digits, _ and -, at most 100, not beginning with __",
     )
-    firestore_emulator: Annotated[str, AfterValidator(_host_and_port)] | None = Field(
+    firestore_emulator: HostAndPort | None = Field(
         None, alias="FIRESTORE_EMULATOR_HOST", description="host:port, without a scheme"
     )
     ml_apps: CommaList = Field((), alias="EVALFORGE_ML_APPS", description="names of ml_apps with commas between them")
@@ -155,9 +109,7 @@ class Settings(BaseModel):
         description="names of score evaluators with commas between them",
     )
     rules: Path | None = Field(None, alias="EVALFORGE_RULES", description="a path to a TOML file of failure rules")
-    hash_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
-        None, alias="EVALFORGE_HASH_KEY", description="at least 32 bytes, kept secret"
-    )
+    hash_key: HashKey | None = Field(None, alias="EVALFORGE_HASH_KEY", description="at least 32 bytes, kept secret")
     text: Literal["redact", "withhold"] = Field("redact", alias="EVALFORGE_TEXT", description="redact or withhold")
     ner: Literal["off", "on"] = Field("off", alias="EVALFORGE_NER", description="off or on")
     page_limit: Annotated[int, Field(ge=1, le=5000)] | Literal["auto"] = Field(
@@ -181,18 +133,60 @@ class Settings(BaseModel):
     metrics: Literal["none", "datadog", "otlp"] = Field(
         "none", alias="EVALFORGE_METRICS", description="none, datadog or otlp"
     )
-    env: Annotated[str, AfterValidator(_tag_value)] | None = Field(
-        None, alias="DD_ENV", description="a name such as prod"
-    )
+    env: TagValue | None = Field(None, alias="DD_ENV", description="a name such as prod")
     scan: Literal["failures", "all"] = Field("failures", alias="EVALFORGE_SCAN", description="failures or all")
-    auth: Literal["none", "cloud-run"] | None = Field(
-        None, alias="EVALFORGE_AUTH", description="none or cloud-run (oidc comes with a later version)"
+    auth: Literal["none", "cloud-run", "oidc"] = Field(
+        "none", alias="EVALFORGE_AUTH", description="none, cloud-run or oidc"
     )
+    oidc_audience: CommaList = Field(
+        (), alias="EVALFORGE_OIDC_AUDIENCE", description="audiences with commas between them, such as the service's URL"
+    )
+    oidc_emails: CommaList = Field(
+        (), alias="EVALFORGE_OIDC_EMAILS", description="e-mail addresses with commas between them"
+    )
+    log_level: LogLevel = Field("info", alias="EVALFORGE_LOG_LEVEL", description="debug, info, warning or error")
     port: int = Field(
         8080, alias="PORT", ge=0, le=HIGHEST_PORT, description="a whole number from 0 to 65535; set by Cloud Run"
     )
     context: Literal["chain", "none"] = Field("chain", alias="EVALFORGE_CONTEXT", description="chain or none")
-    on_cloud_run: bool = Field(default=False, alias="K_SERVICE", description="set by Cloud Run")
+    secret_manager_emulator: HostAndPort | None = Field(
+        None, alias="SECRET_MANAGER_EMULATOR_HOST", description="host:port, without a scheme"
+    )
+    google_project: str | None = Field(
+        None, alias="GOOGLE_CLOUD_PROJECT", description="the id of a Google Cloud project"
+    )
+    service: str | None = Field(None, alias="K_SERVICE", description="set by Cloud Run")
+    revision: str | None = Field(None, alias="K_REVISION", description="set by Cloud Run")
+    _sources: dict[str, SecretSource] = PrivateAttr(default_factory=dict)
+
+    @property
+    def on_cloud_run(self) -> bool:
+        """Whether this is a service or, by its own variables, a job of Cloud Run."""
+        return self.service is not None
+
+    @property
+    def trace_project(self) -> str | None:
+        """The project of Google Cloud whose traces log lines refer to: the one that is set, else Firestore's."""
+        return self.google_project or (self.firestore.project if self.firestore else None)
+
+    def source(self, field: str) -> SecretSource | None:
+        """The file or the secret of Secret Manager that a secret comes from; None for the environment, or if not set.
+
+        What a file holds was read with the settings; what Secret Manager holds is not in them (`with_secret`).
+        """
+        return self._sources.get(variable(field))
+
+    def with_secret(self, source: SecretSource, value: str) -> "Settings":
+        """These settings, with the value that was read there. Raises ConfigurationError, without it, if it is none."""
+        try:
+            read = Settings.model_validate({source.setting: value})
+        except ValidationError:
+            raise ConfigurationError(
+                f"{source.shown}: what is read there (not shown) is not accepted; it must hold "
+                f"{_descriptions()[source.setting]}"
+            ) from None
+        field = next(iter(read.model_fields_set))
+        return self.model_copy(update={field: getattr(read, field)})
 
     @property
     def base_url(self) -> str:
@@ -235,18 +229,25 @@ class Settings(BaseModel):
         if self.auth == "cloud-run" and not self.on_cloud_run:
             raise ConfigurationError(
                 "EVALFORGE_AUTH=cloud-run: Cloud Run checks callers only on Cloud Run, and K_SERVICE is not set; "
-                "listen on 127.0.0.1 instead"
+                "set EVALFORGE_AUTH=oidc, or listen on 127.0.0.1 with EVALFORGE_AUTH=none"
             )
-        if self.auth is None and not is_loopback(host):
+        if self.auth == "oidc":
+            for field in ("oidc_audience", "oidc_emails"):
+                if not getattr(self, field):
+                    raise ConfigurationError(
+                        f"EVALFORGE_AUTH=oidc needs {variable(field)}, which is not set; it takes {_accepted(field)}"
+                    )
+        if self.auth == "none" and not is_loopback(host):
             raise ConfigurationError(
-                f"--host={host} can be reached from other machines: set EVALFORGE_AUTH=cloud-run where Cloud Run "
-                "checks callers, or EVALFORGE_AUTH=none if whoever can connect may read captures and start runs"
+                f"--host={host} can be reached from other machines, and with EVALFORGE_AUTH=none anybody may read "
+                "captures and start runs: set EVALFORGE_AUTH=cloud-run where Cloud Run checks callers, or "
+                "EVALFORGE_AUTH=oidc, or listen on 127.0.0.1"
             )
 
     def required(self, *fields: str) -> None:
         """Raises ConfigurationError naming the first of these fields that is not set."""
         for name in fields:
-            if getattr(self, name) is None:
+            if getattr(self, name) is None and self.source(name) is None:
                 setting = variable(name)
                 files = f" (or {setting}_FILE, the path of a file that holds it)" if setting in SECRETS else ""
                 made = "; `openssl rand -hex 32` makes one" if name == "hash_key" else ""
@@ -260,12 +261,29 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> 
     """
     values: dict[str, object] = dict(_gathered(os.environ if environ is None else environ))
     values.update({variable(name): value for name, value in given.items() if value is not None})
+    sources = _sources(values, os.environ if environ is None else environ)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         shown = f"{name} (value not shown)" if name in SECRETS else f"{name}={_masked(values[name])}"
         raise ConfigurationError(f"{shown}: accepted is {_descriptions()[name]}") from None
+    settings._sources.update(sources)  # noqa: SLF001 - its own kind: pydantic offers no other way to set it
+    return settings
+
+
+def _sources(values: dict[str, object], environ: Mapping[str, str]) -> dict[str, SecretSource]:
+    """Where each secret that is not in the environment comes from; what is in a file is put into `values`."""
+    found: dict[str, SecretSource] = {}
+    for secret in SECRETS:
+        path = environ.get(f"{secret}_FILE")
+        if path and secret not in values:
+            found[secret] = SecretSource(secret, "file", path)
+            values[secret] = read_secret_file(found[secret], _descriptions()[secret])
+        if named := in_secret_manager(secret, str(values.get(secret, ""))):
+            found[secret] = named
+            del values[secret]
+    return found
 
 
 def data_folder() -> Path:
@@ -323,9 +341,11 @@ def proxies_not_read(environ: Mapping[str, str] | None = None) -> list[str]:
 
 def told(settings: Settings) -> list[str]:
     """`NAME=value` of each setting that is set, secrets masked, in the order of their documents."""
-    fields = [field for field in Settings.model_fields if field in settings.model_fields_set]
-    given = ((variable(field), getattr(settings, field)) for field in fields)
-    return [f"{name} (set, not shown)" if name in SECRETS else f"{name}={_plain(value)}" for name, value in given]
+    return [
+        f"{name} (set, not shown)" if name in SECRETS else f"{name}={_plain(getattr(settings, field))}"
+        for field, name in ((field, variable(field)) for field in Settings.model_fields)
+        if field in settings.model_fields_set or settings.source(field)
+    ]
 
 
 def _plain(value: object) -> str:
@@ -341,18 +361,7 @@ def _gathered(environ: Mapping[str, str]) -> dict[str, Any]:
             found[name] = _text(name, value)
         elif ours in known and value.strip() and (ours == name or ours not in environ):
             found[ours] = _text(name, value).strip()
-    for secret in SECRETS:
-        path = environ.get(f"{secret}_FILE")
-        if path and secret not in found:
-            found[secret] = _secret_file(secret, Path(path))
-        if SECRET_MANAGER_NAME.match(str(found.get(secret, ""))):
-            raise ConfigurationError(
-                f"{secret} names a Secret Manager secret, which this version cannot read: "
-                f"mount the secret and set {secret}_FILE to its path"
-            )
-    if "K_SERVICE" in found:
-        found["K_SERVICE"] = True
-    else:
+    if "K_SERVICE" not in found:
         found.pop("PORT", None)  # elsewhere it is some other program's
     return found
 
@@ -363,20 +372,6 @@ def _text(name: str, value: str) -> str:
     except UnicodeEncodeError:
         raise ConfigurationError(f"{name}: its value is not UTF-8 text") from None
     return value
-
-
-def _secret_file(secret: str, path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():
-            raise ConfigurationError(f"{secret}_FILE={path}: it is no regular file")
-        with path.open("rb") as file:
-            content = file.read(LARGEST_SECRET_FILE).decode().strip()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"{secret}_FILE={path}: the file cannot be read: {why}") from None
-    if not content:
-        raise ConfigurationError(f"{secret}_FILE={path}: the file is empty; it must hold {_descriptions()[secret]}")
-    return content
 
 
 def _masked(value: object) -> str:

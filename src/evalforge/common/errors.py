@@ -8,6 +8,7 @@
     +- CredentialsRejected        4  Datadog refused the keys
     +- LeaseHeld                  5  another run is at work
     +- MetricsNotSent             1  told in the log and nowhere else
+    +- SecretsUnreachable         1  Secret Manager did not answer
     +- StoreError                 1  the store could not be read or written
        +- DocumentUnreadable      1  one document of the store, which EvalForge did not write so
 
@@ -68,6 +69,10 @@ class LeaseHeld(EvalForgeError):
 
 class MetricsNotSent(EvalForgeError):
     """The metrics of a run did not arrive; the message is the reason alone."""
+
+
+class SecretsUnreachable(EvalForgeError):
+    """Secret Manager did not answer in time."""
 
 
 class StoreError(EvalForgeError):

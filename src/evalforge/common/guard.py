@@ -2,14 +2,17 @@
 
 import re
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from structlog.typing import FilteringBoundLogger
 
+from evalforge.common.callers import UNAUTHORIZED, UNAVAILABLE, Callers, Refused
 from evalforge.common.clock import Clock
+from evalforge.common.correlation import trace_fields, trigger_of
 from evalforge.common.problems import PROBLEM_JSON, problem
 
 LARGEST_BODY_BYTES = 64 * 1024
@@ -26,14 +29,22 @@ PORT = re.compile(r":[0-9]{1,5}\Z")
 BAD, FORBIDDEN, TOO_LARGE, WRONG_HOST, UNEXPECTED = 400, 403, 413, 421, 500
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HARMLESS = ("GET", "HEAD", "OPTIONS")
-REQUEST_ID, ABOUT = "evalforge.request_id", "evalforge.about"
-"""Where in a request's scope its id is, and what its line in the log is to say besides."""
+TOLD_WITH = {
+    UNAUTHORIZED: ((b"www-authenticate", b"Bearer"),),
+    UNAVAILABLE: ((b"retry-after", b"10"),),
+}
+REQUEST_ID, ABOUT, TRIGGER = "evalforge.request_id", "evalforge.about", "evalforge.trigger"
+"""Where in a request's scope its id is, what its line in the log is to say besides, and who calls (for a run's log)."""
 
 Message = dict[str, Any]
 
 
 class Guard:
-    """Wraps an app. `hosts` are the names it answers to (None: any); `new_id` gives each request its id."""
+    """Wraps an app. `hosts` are the names it answers to (None: any); `new_id` gives each request its id.
+
+    `callers` knows who may call (None: whoever can connect). To who shows no token at all it answers what `to_anybody`
+    has for the path, and nothing else. `project` is where traces are looked for.
+    """
 
     def __init__(
         self,
@@ -43,7 +54,12 @@ class Guard:
         new_id: Callable[[], str],
         clock: Clock,
         hosts: Collection[str] | None,
+        callers: Callers | None = None,
+        to_anybody: Mapping[str, bytes] | None = None,
+        project: str | None = None,
     ) -> None:
+        self._project = project
+        self._callers, self._to_anybody = callers, to_anybody or {}
         self._app, self._log, self._new_id, self._clock, self._hosts = app, log, new_id, clock, hosts
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
@@ -53,6 +69,9 @@ class Guard:
         status: int | None = None
         about: dict[str, Any] = {}
         scope[REQUEST_ID], scope[ABOUT] = self._new_id(), about
+        trace = trace_fields(scope["headers"], self._project)
+        scope[TRIGGER] = trigger_of(scope["headers"], {"request_id": scope[REQUEST_ID], **trace})
+        failure: BaseException | None = None
         began = self._clock.monotonic()
 
         async def answer(message: Message) -> None:
@@ -63,15 +82,17 @@ class Guard:
             await send(message)
 
         try:
-            await self._guarded(scope, receive, answer)
+            await self._checked(scope, receive, answer, lambda: status)
         except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a caller
             about |= told(error)
+            failure = error
             if status is None:
                 await _refuse(scope, answer, UNEXPECTED, "something unexpected happened")
         finally:
-            self._tell(scope, status, round(1000 * (self._clock.monotonic() - began), 1))
+            duration_ms = round(1000 * (self._clock.monotonic() - began), 1)
+            self._tell(scope, status, duration_ms, {**trace, **({"exc_info": failure} if failure else {})})
 
-    def _tell(self, scope: Message, status: int | None, duration_ms: float) -> None:
+    def _tell(self, scope: Message, status: int | None, duration_ms: float, more: Message) -> None:
         """One line for each request: never its address, query, headers or body, which may hold anything."""
         about, route = scope[ABOUT], scope.get("route")
         answered = status or 0
@@ -85,7 +106,29 @@ class Guard:
             status=status,
             duration_ms=duration_ms,
             **about,
+            **more,
         )
+
+    async def _checked(self, scope: Message, receive: Any, answer: Any, status: Callable[[], int | None]) -> None:
+        """The request of a caller who may call. The door is asked before anything of the body is read."""
+        if self._callers is None:
+            await self._guarded(scope, receive, answer)
+            return
+        shown = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+        harmless = scope["method"] in HARMLESS
+        if not shown and harmless and scope["path"] in self._to_anybody:
+            await _send(answer, 200, self._to_anybody[scope["path"]], "application/json")
+            return
+        try:
+            told = await run_in_threadpool(self._callers.admit, shown, changes=not harmless)
+        except Refused as refused:
+            scope[ABOUT]["refused"] = refused.reason
+            await _refuse(scope, answer, refused.status, refused.detail, TOLD_WITH.get(refused.status, ()))
+            return
+        try:
+            await self._guarded(scope, receive, answer)
+        finally:
+            told(status())
 
     async def _guarded(self, scope: Message, receive: Any, answer: Any) -> None:
         if self._hosts is not None and _host(scope) not in self._hosts:
@@ -159,9 +202,16 @@ def _headers(scope: Message, wanted: bytes) -> list[str]:
     return [value.decode("latin-1").lower() for name, value in scope["headers"] if name == wanted]
 
 
-async def _refuse(scope: Message, answer: Any, status: int, detail: str) -> None:
-    document = problem(status, detail, scope[REQUEST_ID])
-    body = msgspec.json.encode(document)
-    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", str(len(body)).encode())]
-    await answer({"type": "http.response.start", "status": document.status, "headers": headers})
+async def _refuse(
+    scope: Message, answer: Any, status: int, detail: str, headers: Collection[tuple[bytes, bytes]] = ()
+) -> None:
+    body = msgspec.json.encode(problem(status, detail, scope[REQUEST_ID]))
+    await _send(answer, status, body, PROBLEM_JSON, headers)
+
+
+async def _send(
+    answer: Any, status: int, body: bytes, media_type: str, more: Collection[tuple[bytes, bytes]] = ()
+) -> None:
+    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode()), *more]
+    await answer({"type": "http.response.start", "status": status, "headers": headers})
     await answer({"type": "http.response.body", "body": body})

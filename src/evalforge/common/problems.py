@@ -7,17 +7,18 @@ import msgspec
 
 PROBLEM_JSON = "application/problem+json"
 
-ANYWHERE = (413, 421, 500)
+ANYWHERE = (401, 403, 413, 421, 500, 503)
 MEANINGS = {
     400: "something in the request cannot be used, or a setting of the service that it needs",
-    403: "a page of another origin asked",
+    401: "who may call is checked, and there is no token or not one that is accepted",
+    403: "a page of another origin asked, or a caller who may not call",
     404: "it is not there",
     409: "another run is at work",
     413: "the body is too large",
     421: "the service does not answer to this Host",
     500: "something unexpected happened",
     502: "Datadog rejected the service's keys",
-    503: "the store cannot be reached or used",
+    503: "the store, Secret Manager or Google's certificates cannot be reached or used",
 }
 """What a status means here; `ANYWHERE` are those that every operation may answer."""
 RETRY_AFTER = "Retry-After"
@@ -63,9 +64,12 @@ def phrase(status: int) -> str:
     return "Content Too Large" if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else HTTPStatus(status).phrase
 
 
-def documented(noun: type[msgspec.Struct], what: str, *problems: int) -> Documented:
-    """OpenAPI's responses of an operation that answers 200 with the noun, or one of these problems or of everyone's."""
-    answers: Documented = {200: {"description": what, "content": {"application/json": {"schema": _named(noun)}}}}
+def documented(
+    noun: type[msgspec.Struct], what: str, *problems: int, or_noun: type[msgspec.Struct] | None = None
+) -> Documented:
+    """OpenAPI's responses of an operation that answers 200 with a noun, or one of these problems or of everyone's."""
+    schema = _named(noun) if or_noun is None else {"anyOf": [_named(noun), _named(or_noun)]}
+    answers: Documented = {200: {"description": what, "content": {"application/json": {"schema": schema}}}}
     for status in sorted({*problems, *ANYWHERE}):
         content = {PROBLEM_JSON: {"schema": _named(Problem)}}
         answers[status] = {"description": f"{phrase(status)}: {MEANINGS[status]}.", "content": content}

@@ -5,10 +5,11 @@ it loses a page over a missing `meta.page` and ignores `Retry-After`.
 """
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -35,6 +36,8 @@ MOST_SEARCHES_AT_ONCE = 32
 QUICK = 0.7
 """Of the time between two requests: an answer within it leaves one search time for what else it does."""
 
+T = TypeVar("T")
+
 
 class Secret(Protocol):
     """A string that no repr shows, like pydantic's SecretStr."""
@@ -47,8 +50,10 @@ class DatadogClient:
     """A TraceSource over HTTP, for several threads at once; a context manager. `page_limit`: spans a page, or "auto".
 
     `deadline` is in seconds of `clock.monotonic()`; `random` gives numbers in [0, 1); `on_request` gets one event per
-    HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, elapsed_ms. `connect` makes the
-    connection, given what tells whether to stop; `used_up` tells why no further attempt may be made, or None.
+    HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, rate_limit, elapsed_ms. `connect`
+    makes the connection, given what tells whether to stop; `used_up` tells why no further attempt may be made, or None.
+    `renew` is asked once, when Datadog rejects the keys: for others, or None where there are none; with others the
+    request is made once more.
     """
 
     def __init__(
@@ -68,13 +73,16 @@ class DatadogClient:
         attempt_timeout: float = 30.0,
         connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
         used_up: Callable[[], str | None] = lambda: None,
+        renew: Callable[[], tuple[str | Secret, str | Secret] | None] = lambda: None,
     ) -> None:
+        self._renew, self._renewing, self._renewals = renew, threading.Lock(), 0
+        self._may_renew = True
         self._page_limit = AdaptivePageLimit() if page_limit == "auto" else FixedPageLimit(page_limit)
         self._saw_spans = False
         self._server = _without_credentials(base_url)
         self._attempts = Attempts(
             base_url=base_url.rstrip("/"),
-            headers=_headers(_key("DD_API_KEY", api_key), _key("DD_APP_KEY", app_key)),
+            headers=_headers(api_key, app_key),
             limits=Limits(max_calls=max_calls, deadline=deadline, attempt_seconds=attempt_timeout),
             pacer=pacer,
             clock=clock,
@@ -124,7 +132,7 @@ class DatadogClient:
         """Every page of one search. Raises CredentialsRejected; SearchInterrupted when it ends early; SearchRefused."""
         asked: set[str] = set()
         cursor: str | None = None
-        pages = _Pages(self._attempts, self._page_limit, query, window)
+        pages = _Pages(self._ask_for_page, self._page_limit, query, window)
         while True:
             found = self._page(pages, cursor)
             if found is None:
@@ -144,9 +152,8 @@ class DatadogClient:
 
     def evaluator_names(self) -> frozenset[str]:
         """The names of the org's custom evaluators. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
-        reply: Reply[frozenset[str]] = self._attempts.ask(
-            Request(method="GET", path=EVALUATORS_PATH, read=_evaluator_names, paced_by_answer=False)
-        )
+        request = Request(method="GET", path=EVALUATORS_PATH, read=_evaluator_names, paced_by_answer=False)
+        reply = self._ask(request, rejected=(UNAUTHORIZED,))
         if reply.status == UNAUTHORIZED:
             raise self._rejected(reply.status)
         if reply.empty_org:
@@ -170,6 +177,26 @@ class DatadogClient:
             raise SearchRefused(reply.status, "the query" if reply.status == BAD_REQUEST else "the search")
         return reply.value
 
+    def _ask_for_page(self, request: Request[PageEnvelope]) -> Reply[PageEnvelope]:
+        return self._ask(request, rejected=(UNAUTHORIZED, FORBIDDEN))
+
+    def _ask(self, request: Request[T], rejected: tuple[int, ...]) -> Reply[T]:
+        """The reply; where it rejects the keys and there are others by now, the reply to those."""
+        renewals = self._renewals
+        reply = self._attempts.ask(request)
+        return self._attempts.ask(request) if reply.status in rejected and self._has_others(renewals) else reply
+
+    def _has_others(self, renewals: int) -> bool:
+        """Whether there are other keys than after so many renewals: who asks at the same time gets them too."""
+        with self._renewing:
+            if self._may_renew and self._renewals == renewals:
+                self._may_renew = False
+                keys = self._renew()
+                if keys is not None:
+                    self._attempts.use(_headers(*keys))
+                    self._renewals += 1
+            return self._renewals > renewals
+
     def _rejected(self, status: int) -> CredentialsRejected:
         key = "DD_API_KEY, then DD_APP_KEY" if status == UNAUTHORIZED else "DD_APP_KEY, then DD_API_KEY"
         return CredentialsRejected(
@@ -182,9 +209,13 @@ class _Pages:
     """Asks for the pages of one search, of as many spans as Datadog answers well."""
 
     def __init__(
-        self, attempts: Attempts, limit: FixedPageLimit | AdaptivePageLimit, query: str, window: Window
+        self,
+        ask: Callable[[Request[PageEnvelope]], Reply[PageEnvelope]],
+        limit: FixedPageLimit | AdaptivePageLimit,
+        query: str,
+        window: Window,
     ) -> None:
-        self._attempts, self._limit = attempts, limit
+        self._ask, self._limit = ask, limit
         self._query, self._window = query, window
         self._asked = limit.spans
         self._kept: int | None = None
@@ -206,7 +237,7 @@ class _Pages:
         (self._limit.was_too_much if timed_out else self._limit.went_well)(self._asked)
 
     def _reply(self, cursor: str | None) -> Reply[PageEnvelope]:
-        reply = self._attempts.ask(
+        reply = self._ask(
             Request(
                 method="POST",
                 path=SEARCH_PATH,
@@ -238,11 +269,11 @@ def _search_body(query: str, window: Window, limit: int, cursor: str | None) -> 
     return msgspec.json.encode({"data": {"type": "spans", "attributes": attributes}})
 
 
-def _headers(api_key: str, app_key: str) -> dict[str, str]:
+def _headers(api_key: str | Secret, app_key: str | Secret) -> dict[str, str]:
     """`application/json` is what the OpenAPI specification, the official client and live clients send."""
     return {
-        "DD-API-KEY": api_key,
-        "DD-APPLICATION-KEY": app_key,
+        "DD-API-KEY": _key("DD_API_KEY", api_key),
+        "DD-APPLICATION-KEY": _key("DD_APP_KEY", app_key),
         "Content-Type": "application/json",
         "Accept": "application/json",
         "Accept-Encoding": "gzip",

@@ -69,6 +69,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
 
 
+class Liveness(msgspec.Struct, frozen=True, kw_only=True):
+    """That the service answers, and nothing else, for who shows no token where one is needed.
+
+    status: always alive.
+    """
+
+    status: Literal["alive"] = "alive"
+
+
 class Gap(NamedTuple):
     """A stretch of time that no complete run read."""
 

@@ -359,7 +359,7 @@ class Run:
     def _fail(self, error: BaseException) -> None:
         what = str(error) if isinstance(error, EvalForgeError) else type(error).__name__
         self._journal.errors.append(what)
-        self._journal.log.error("run failed", error=what)
+        self._journal.log.error("run failed", error=what, exc_info=error)
         run = self._report("failed", finished=True)
         with suppress(EvalForgeError):
             self._parts.store.save_run(run)

@@ -31,6 +31,7 @@ UNSANITISED = "it could not be sanitised"
 class Log(Protocol):
     """The part of a structured logger that a run uses."""
 
+    def debug(self, event: str, **fields: Any) -> Any: ...
     def info(self, event: str, **fields: Any) -> Any: ...
     def warning(self, event: str, **fields: Any) -> Any: ...
     def error(self, event: str, **fields: Any) -> Any: ...
@@ -107,14 +108,18 @@ class Journal:
         self._excluded.update(excluded or {})
 
     def decided(self, capture: FailureCapture, decision: str) -> None:
-        """The one decision of a trace that fails: created, updated or unchanged."""
+        """The one decision of a trace that fails: created, updated or unchanged. Signals are strongest first."""
         redaction = capture.redaction
         if decision != "unchanged" and redaction.policy.startswith("redact") and redaction.counts.get("WITHHELD"):
             self._counts["texts_withheld"] += redaction.counts["WITHHELD"]
+        strongest = capture.signals[0]
         self.log.info(
             "decision",
             trace_id=capture.trace_id,
             decision=decision,
+            included=True,
+            rule=strongest.rule,
+            reason=strongest.evaluator or strongest.error_type or strongest.type,
             failure_type=capture.failure_type,
             failure_severity=capture.severity,
             signals=len(capture.signals),
@@ -123,8 +128,8 @@ class Journal:
         )
 
     def excluded(self, trace_id: str, reason: str) -> None:
-        """The one decision of a trace of which nothing was captured."""
-        self.log.info("decision", trace_id=trace_id, decision="excluded", reason=reason)
+        """The one decision of a trace of which nothing was captured; its user is not known, as it was not read."""
+        self.log.debug("decision", trace_id=trace_id, decision="excluded", included=False, reason=reason)
 
     def committed(self, *, captures: int, unchanged: int, dead_letters: Sequence[DeadLetter]) -> None:
         """A batch is in the store."""

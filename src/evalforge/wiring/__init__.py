@@ -1,8 +1,10 @@
 """The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
 
 from evalforge.common.clock import SystemClock
+from evalforge.wiring.logs import logger
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, search_queries
 from evalforge.wiring.runs import ask_datadog, capture, check, foreseen_replay, replay_dead_letters
+from evalforge.wiring.secrets import with_secrets
 from evalforge.wiring.serving import service
 from evalforge.wiring.stores import (
     REQUESTS_PATIENCE_SECONDS,
@@ -29,6 +31,7 @@ __all__ = [
     "found_in",
     "hash_key_id",
     "leaks",
+    "logger",
     "open_store",
     "open_store_to_read",
     "policy_in_force",
@@ -40,6 +43,7 @@ __all__ = [
     "store_exists",
     "system_clock",
     "user_hashes",
+    "with_secrets",
 ]
 
 

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, random_suffix
 from evalforge.common.config import Settings
+from evalforge.common.correlation import COMMAND, Trigger
 from evalforge.common.errors import ConfigurationError, EvalForgeError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
@@ -26,11 +27,16 @@ from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, Replayed, RulesCheck
+from evalforge.ports import RunMetrics
+from evalforge.wiring.logs import logger
 from evalforge.wiring.metering import Meter
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
+from evalforge.wiring.secrets import DATADOG_KEYS, Secrets, datadog_keys
 from evalforge.wiring.stores import Stop, open_store, open_store_to_read
 from evalforge.wiring.telemetry import metrics_in_force, publish, run_that_failed
 from evalforge.wiring.texts import reading_sanitizer
+
+KEYS = (*DATADOG_KEYS, "hash_key")
 
 
 def capture(
@@ -40,20 +46,28 @@ def capture(
     stop: Stop,
     clock: Clock,
     ignored: Iterable[str] = (),
+    secrets: Secrets | None = None,
+    trigger: Trigger = COMMAND,
 ) -> IngestionRun:
     """One run with the real parts. Raises what the run raises, and ConfigurationError before anything is fetched.
 
-    `ignored` are settings that this version does not know; the log says so.
+    `ignored` are settings that this version does not know; the log says so. `secrets` outlive the run where there
+    will be more of them; `trigger` says who asked for the run.
     """
-    metrics = metrics_in_force(settings)
-    with _pipeline(settings, log_stream, progress, stop, clock, ignored) as pipeline:
+    secrets = secrets or Secrets()
+
+    def in_force() -> RunMetrics | None:
+        return metrics_in_force(secrets.resolved(settings, *KEYS))  # of the keys as they are by then
+
+    in_force()
+    with _pipeline(settings, log_stream, progress, stop, clock, ignored, secrets, trigger) as pipeline:
         try:
             run = pipeline.run()
         except EvalForgeError:
-            failed = run_that_failed(metrics, pipeline.store, pipeline.run_id)
-            publish(metrics, failed, pipeline.log, stopped=stop())
+            metrics = in_force()
+            publish(metrics, run_that_failed(metrics, pipeline.store, pipeline.run_id), pipeline.log, stopped=stop())
             raise
-        publish(metrics, run, pipeline.log, stopped=stop())
+        publish(in_force(), run, pipeline.log, stopped=stop())
         return run
 
 
@@ -79,18 +93,22 @@ def _pipeline(
     stop: Stop,
     clock: Clock,
     ignored: Iterable[str] = (),
+    secrets: Secrets | None = None,
+    trigger: Trigger = COMMAND,
 ) -> Iterator[Pipeline]:
-    settings.required("api_key", "app_key", "hash_key")
+    secrets = secrets or Secrets()
+    settings = secrets.resolved(settings, *KEYS)
     rules, scope = rules_in_force(settings), scope_in_force(settings)
     sanitizer = reading_sanitizer(settings)
     store = open_store(settings, stop=stop)
     try:
         run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{random_suffix()}"
-        log = json_logger(log_stream, clock).bind(run_id=run_id)
+        log = logger(settings, log_stream, clock).bind(run_id=run_id, **trigger.bound)
+        log.info("trigger", **trigger.told)
         for name in ignored:
             log.warning("setting ignored", name=name)
         meter = Meter(store, clock, on_cloud_run=settings.on_cloud_run, most_usd=settings.max_run_cost_usd)
-        with _client(settings, log, stop, clock, meter) as source, collecting_rarely():
+        with _client(settings, secrets, log, stop, clock, meter) as source, collecting_rarely():
             yield Pipeline(
                 source=source,
                 rules=rules,
@@ -119,7 +137,8 @@ def check(
     settings: Settings, file: Path, log_stream: IO[bytes], progress: Progress, stop: Stop, clock: Clock
 ) -> RulesCheck:
     """`rules --check`: both sets of rules over one window; the store is read for evaluator names and not written."""
-    settings.required("api_key", "app_key")
+    secrets = Secrets()
+    settings = secrets.resolved(settings, *DATADOG_KEYS)
     current, changed, scope = rules_in_force(settings), rules_in_force(settings, file), scope_in_force(settings)
     custom_rules_in_force(settings, file)
     store = open_store_to_read(settings)
@@ -129,7 +148,7 @@ def check(
     finally:
         store.close()
     run_id = f"check-{random_suffix()}"
-    log = json_logger(log_stream, clock).bind(run_id=run_id)
+    log = logger(settings, log_stream, clock).bind(run_id=run_id)
     plan = SearchPlan(
         window=window_of(clock.now(), settings.lookback_hours),
         ml_apps=settings.ml_apps,
@@ -138,7 +157,7 @@ def check(
         evaluators=evaluators,
     )
     journal = Journal(log, run_id=run_id, started_at=plan.window.end, window=plan.window)
-    with _client(settings, log, stop, clock) as source:
+    with _client(settings, secrets, log, stop, clock) as source:
         source.resume(*paced_from)
         return check_rules(source, current, changed, plan, journal, progress)
 
@@ -149,17 +168,22 @@ def ask_datadog(settings: Settings, clock: Clock) -> None:
     queries: list[str] = []
     with suppress(ConfigurationError):  # rules or a scope that cannot be used are told apart from Datadog
         queries = search_queries(settings, rules_in_force(settings))
-    nowhere = json_logger(io.BytesIO(), clock)
-    with _client(settings.model_copy(update=small), nowhere, lambda: False, clock) as source:
+    nowhere, secrets = json_logger(io.BytesIO(), clock), Secrets()
+    settings = secrets.resolved(settings.model_copy(update=small), *DATADOG_KEYS)
+    with _client(settings, secrets, nowhere, lambda: False, clock) as source:
         next(source.search(next(iter(queries), "*"), window_of(clock.now(), 1 / 60)), None)
 
 
 @contextmanager
 def _client(
-    settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock, meter: Meter | None = None
+    settings: Settings,
+    secrets: Secrets,
+    log: FilteringBoundLogger,
+    stop: Stop,
+    clock: Clock,
+    meter: Meter | None = None,
 ) -> Iterator[DatadogClient]:
-    assert settings.api_key is not None
-    assert settings.app_key is not None
+    api_key, app_key = datadog_keys(settings)
 
     def told(event: dict[str, Any]) -> None:
         log.info("request", **event)
@@ -168,8 +192,8 @@ def _client(
 
     client = DatadogClient(
         base_url=settings.base_url,
-        api_key=settings.api_key,
-        app_key=settings.app_key,
+        api_key=api_key,
+        app_key=app_key,
         page_limit=settings.page_limit,
         pacer=Pacer(clock, settings.requests_per_minute),
         max_calls=math.ceil(settings.max_calls),
@@ -179,6 +203,7 @@ def _client(
         stop=stop,
         on_request=told,
         used_up=(lambda: None) if meter is None else meter.used_up,
+        renew=lambda: secrets.renewed(settings, log),
     )
     try:
         yield client

@@ -9,6 +9,7 @@ from evalforge.ports import CaptureStore
 from evalforge.storage.sqlite import SqliteStore
 
 Stop = Callable[[], bool]
+GCP_INSTALL = "run `make gcp` in the clone of EvalForge"
 PATIENCE_SECONDS, REQUESTS_PATIENCE_SECONDS = 10.0, 3.0
 """How long a run or a command waits for a store that does not answer; and a request over HTTP."""
 
@@ -42,7 +43,7 @@ def _firestore(settings: Settings, place: FirestoreDatabase, patience_seconds: f
     except ImportError as error:
         raise ConfigurationError(
             f"EVALFORGE_STORE={settings.store}: Firestore's client is not installed ({error.name} is missing); "
-            "run `make gcp` in the clone of EvalForge"
+            f"{GCP_INSTALL}"
         ) from None
     prefix, emulator = settings.collection_prefix, settings.firestore_emulator
     return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds, stop)

@@ -17,10 +17,10 @@ def metrics_in_force(settings: Settings) -> RunMetrics | None:
     """What EVALFORGE_METRICS asks for. Raises ConfigurationError where it is not installed."""
     tags = {"service": "evalforge", "version": __version__} | ({"env": settings.env} if settings.env else {})
     try:
-        if settings.metrics == "datadog" and settings.api_key is not None:
+        if settings.metrics == "datadog":
             from evalforge.metrics.datadog import DatadogMetrics
 
-            return DatadogMetrics(settings.base_url, settings.api_key, tags)
+            return None if settings.api_key is None else DatadogMetrics(settings.base_url, settings.api_key, tags)
         if settings.metrics == "otlp":
             from evalforge.metrics.otlp import OtlpMetrics
 

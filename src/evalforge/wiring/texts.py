@@ -17,13 +17,13 @@ from evalforge.ingestion.pii.text.name_model import NameModel, check_installed
 from evalforge.ingestion.pii.verification import LeakFound, Verifier, leaks_in_bytes, leaks_in_file, leaks_in_store
 from evalforge.ingestion.pii_sanitizer import Sanitizer
 from evalforge.wiring.rules import custom_rules_in_force
+from evalforge.wiring.secrets import with_secrets
 from evalforge.wiring.stores import open_store_to_read
 
 
 def sanitized(settings: Settings, source: IO[bytes], *, explain: bool) -> Iterator[bytes]:
     """`sanitize`: needs the hash key and nothing else. Raises OSError where the source cannot be read on."""
-    settings.required("hash_key")
-    return sanitize_lines(source, reading_sanitizer(settings), explain=explain)
+    return sanitize_lines(source, reading_sanitizer(with_secrets(settings, "hash_key")), explain=explain)
 
 
 def leaks(

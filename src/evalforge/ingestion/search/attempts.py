@@ -89,6 +89,10 @@ class Attempts:
         self._closed = False
         self.rate_limit = RateLimit()
 
+    def use(self, headers: Mapping[str, str]) -> None:
+        """Send these headers from now on."""
+        self._headers = headers
+
     def ask(self, request: Request[T]) -> Reply[T]:
         """The reply to a request. Raises SearchInterrupted when none came in three attempts or none may be made."""
         waited = Waited()
@@ -119,7 +123,7 @@ class Attempts:
         flight = self.turns.take(waited)
         begun = self._clock.monotonic()
         event = {"method": request.method, "path": request.path, "attempt": number, "wait": round(waited.take(), 3)}
-        event |= {"status": None, "spans": 0, "bytes": 0, "problem": None}
+        event |= {"status": None, "spans": 0, "bytes": 0, "problem": None, "rate_limit": {}}
         try:
             return self._judge(request, self._exchange(request, flight, begun), event)
         except (NoAnswer, BrokenBody) as error:
@@ -159,6 +163,9 @@ class Attempts:
     def _judge(self, request: Request[T], answer: Answer, event: dict[str, Any]) -> Reply[T]:
         event |= {"status": answer.status, "bytes": len(answer.body)}
         told = self._learn(request, answer)
+        event["rate_limit"] = {
+            name: one for name, one in msgspec.structs.asdict(self.rate_limit).items() if one is not None
+        }
         if answer.status == OK:
             value = request.read(answer.body)
             event["spans"] = request.spans(value)

@@ -1,0 +1,1 @@
+"""What Google Cloud offers beside the database: secrets, and who calls."""

@@ -1,0 +1,59 @@
+"""The forms that values of settings have, as types for `common.config`."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
+HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
+HIGHEST_PORT = 65_535
+LONGEST_TAG = 200
+BASE_URL = re.compile(
+    r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*)"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:/[A-Za-z0-9._~/-]*)?"
+)
+
+
+def _comma_list(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _site(site: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", site):
+        raise ValueError("no site")
+    return site
+
+
+def _base_url(url: str) -> str:
+    found = BASE_URL.fullmatch(url)
+    if found is None or int(found["port"] or 0) > HIGHEST_PORT:
+        raise ValueError("no base URL")
+    return url.rstrip("/")
+
+
+def _collection_prefix(prefix: str) -> str:
+    if not COLLECTION_PREFIX.match(prefix):
+        raise ValueError("no prefix")
+    return prefix
+
+
+def _host_and_port(address: str) -> str:
+    found = HOST_AND_PORT.match(address)
+    if found is None or not 0 < int(found["port"]) <= HIGHEST_PORT:
+        raise ValueError("no host and port")
+    return address
+
+
+def _tag_value(value: str) -> str:
+    """As Datadog makes one of it (Datadog documentation, "Getting Started with Tags")."""
+    return re.sub(r"[^\w./:-]", "_", value.lower())[:LONGEST_TAG]
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Site = Annotated[str, AfterValidator(_site)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+CollectionPrefix = Annotated[str, AfterValidator(_collection_prefix)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+TagValue = Annotated[str, AfterValidator(_tag_value)]
