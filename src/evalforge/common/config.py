@@ -104,7 +104,9 @@ class Settings(BaseModel):
         None, alias="DD_APP_KEY", description="a Datadog application key with the permission llm_observability_read"
     )
     site: Annotated[str, AfterValidator(_site)] = Field(
-        "datadoghq.com", alias="DD_SITE", description="a Datadog site such as datadoghq.eu or us5.datadoghq.com"
+        "datadoghq.com",
+        alias="DD_SITE",
+        description="a Datadog site such as datadoghq.eu or us5.datadoghq.com, without https://, app. or api.",
     )
     datadog_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
         None, alias="EVALFORGE_DATADOG_URL", description="an http or https URL without credentials, query or fragment"
@@ -251,6 +253,23 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> 
         name = str(error.errors()[0]["loc"][0])
         shown = f"{name} (value not shown)" if name in SECRETS else f"{name}={_masked(values[name])}"
         raise ConfigurationError(f"{shown}: accepted is {_descriptions()[name]}") from None
+
+
+def usable_settings(environ: Mapping[str, str] | None = None) -> tuple[Settings, dict[str, str]]:
+    """The settings that can be used; and by name, for each that cannot and was left out, what is wrong with it."""
+    left = dict(os.environ if environ is None else environ)
+    wrong: dict[str, str] = {}
+    while True:
+        try:
+            return read_settings(left), wrong
+        except ConfigurationError as error:
+            found = re.match("[A-Z_]+", str(error))
+            name = found[0].removesuffix("_FILE") if found else ""
+            twins = {name, f"{name}_FILE", *(theirs for theirs, ours in OTHER_NAMES.items() if ours == name)}
+            if name in wrong or not twins & left.keys():
+                raise
+            wrong[name] = str(error)
+            left = {key: value for key, value in left.items() if key not in twins}
 
 
 def data_folder() -> Path:

@@ -66,7 +66,7 @@ class DatadogClient:
         self._server = _without_credentials(base_url)
         self._attempts = Attempts(
             base_url=base_url.rstrip("/"),
-            headers=_headers(_key("DD_API_KEY", api_key), _key("DD_APP_KEY", app_key)),
+            headers=request_headers(key_text("DD_API_KEY", api_key), key_text("DD_APP_KEY", app_key)),
             limits=Limits(max_calls=max_calls, deadline=deadline, attempt_seconds=attempt_timeout),
             pacer=pacer,
             clock=clock,
@@ -107,7 +107,7 @@ class DatadogClient:
         asked: set[str] = set()
         cursor: str | None = None
         while True:
-            found = self._page(_search_body(query, window, self._page_limit, cursor), cursor)
+            found = self._page(search_body(query, window, self._page_limit, cursor), cursor)
             if found is None:
                 return
             timed_out = (found.status or "").lower() == "timeout"
@@ -125,7 +125,7 @@ class DatadogClient:
     def evaluator_names(self) -> frozenset[str]:
         """The names of the org's custom evaluators. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
         reply = self._attempts.ask(
-            Request(method="GET", path=EVALUATORS_PATH, read=_evaluator_names, paced_by_answer=False)
+            Request(method="GET", path=EVALUATORS_PATH, read=read_evaluator_names, paced_by_answer=False)
         )
         if reply.status == UNAUTHORIZED:
             raise self._rejected(reply.status)
@@ -160,8 +160,8 @@ class DatadogClient:
         )
 
 
-def _search_body(query: str, window: Window, limit: int, cursor: str | None) -> bytes:
-    """`filter` holds nothing else, because Datadog ignores the rest beside a query (facts: datadog.md §1)."""
+def search_body(query: str, window: Window, limit: int, cursor: str | None) -> bytes:
+    """A search. `filter` holds nothing else, because Datadog ignores the rest beside a query (facts: datadog.md §1)."""
     attributes = {
         "filter": {"from": window.start, "to": window.end, "query": query},
         "page": {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor},
@@ -170,8 +170,11 @@ def _search_body(query: str, window: Window, limit: int, cursor: str | None) -> 
     return msgspec.json.encode({"data": {"type": "spans", "attributes": attributes}})
 
 
-def _headers(api_key: str, app_key: str) -> dict[str, str]:
-    """`application/json` is what the OpenAPI specification, the official client and live clients send."""
+def request_headers(api_key: str, app_key: str) -> dict[str, str]:
+    """What each request carries.
+
+    `application/json` is what the OpenAPI specification, the official client and live clients send.
+    """
     return {
         "DD-API-KEY": api_key,
         "DD-APPLICATION-KEY": app_key,
@@ -182,7 +185,8 @@ def _headers(api_key: str, app_key: str) -> dict[str, str]:
     }
 
 
-def _key(setting: str, key: str | Secret) -> str:
+def key_text(setting: str, key: str | Secret) -> str:
+    """The key itself. Raises ConfigurationError, without it, where it is none."""
     text = key if isinstance(key, str) else key.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise ConfigurationError(f"{setting} is empty or has characters that no key has (a line end, a space?)")
@@ -194,8 +198,11 @@ def _without_credentials(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _evaluator_names(body: bytes) -> frozenset[str]:
-    """`data[].attributes.eval_name` in the official client's models; other names of the field are taken too."""
+def read_evaluator_names(body: bytes) -> frozenset[str]:
+    """The names in a list of evaluators. Raises BrokenBody.
+
+    `data[].attributes.eval_name` in the official client's models; other names of the field are taken too.
+    """
     try:
         listed = decode_json(body)
     except NotJson as error:

@@ -1,10 +1,9 @@
-"""Settings -> what asks Datadog: a run, a check of rules, one small question."""
+"""Settings -> what asks Datadog: a run, a check of rules."""
 
-import io
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -12,7 +11,6 @@ from structlog.typing import FilteringBoundLogger
 
 from evalforge.common.clock import Clock, random_suffix
 from evalforge.common.config import Settings
-from evalforge.common.errors import ConfigurationError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
 from evalforge.ingestion.datadog_client import DatadogClient
@@ -25,7 +23,7 @@ from evalforge.ingestion.search.pacing import Pacer
 from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, Replayed, RulesCheck
-from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
+from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force
 from evalforge.wiring.stores import open_store, open_store_to_read
 from evalforge.wiring.texts import reading_sanitizer
 
@@ -129,17 +127,6 @@ def check(
     with _client(settings, log, stop, clock) as source:
         source.resume(*paced_from)
         return check_rules(source, current, changed, plan, journal, progress)
-
-
-def ask_datadog(settings: Settings, clock: Clock) -> None:
-    """One small page of the last minute. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
-    small = {"page_limit": 1, "max_calls": 3.0, "deadline_seconds": 20.0}
-    queries: list[str] = []
-    with suppress(ConfigurationError):  # rules or a scope that cannot be used are told apart from Datadog
-        queries = search_queries(settings, rules_in_force(settings))
-    nowhere = json_logger(io.BytesIO(), clock)
-    with _client(settings.model_copy(update=small), nowhere, lambda: False, clock) as source:
-        next(source.search(next(iter(queries), "*"), window_of(clock.now(), 1 / 60)), None)
 
 
 @contextmanager
