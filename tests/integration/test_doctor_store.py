@@ -93,7 +93,7 @@ def test_in_firestore_too_the_mark_is_gone_and_so_is_that_of_one_that_was_killed
         assert (done.code, said(done, "store writing")["state"]) == (0, "ok"), done.out
         assert "killed" in said(done, "store writing")["found"]
         assert [one.id for one in client.collections()] == []
-    assert said(done, "indexes")["found"].startswith("each of the 14 kinds of queries is answered; the emulator needs")
+    assert said(done, "indexes")["found"].startswith("each of the 13 kinds of queries is answered; the emulator needs")
 
 
 def test_a_missing_index_is_named_with_the_command_and_the_link_that_make_it(tmp_path: Path) -> None:

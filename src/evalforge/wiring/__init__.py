@@ -1,7 +1,7 @@
 """The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
 
 from evalforge.common.clock import SystemClock
-from evalforge.wiring.inquiries import ask_datadog, health, unknown_evaluators
+from evalforge.wiring.inquiries import ask_datadog, health, probe, unknown_evaluators
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, search_queries
 from evalforge.wiring.runs import capture, check, foreseen_replay, replay_dead_letters
 from evalforge.wiring.serving import service
@@ -36,6 +36,7 @@ __all__ = [
     "open_store",
     "open_store_to_read",
     "policy_in_force",
+    "probe",
     "replay_dead_letters",
     "rules_in_force",
     "sanitized",

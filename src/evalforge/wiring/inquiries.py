@@ -1,17 +1,21 @@
 """Settings -> small questions that are no run: to Datadog, and to the store about its runs."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 
 from evalforge.common.clock import Clock
 from evalforge.common.config import Settings
 from evalforge.common.errors import ConfigurationError, EvalForgeError
+from evalforge.common.sites import SITES
 from evalforge.ingestion.health import Health, health_of
 from evalforge.ingestion.inquiry.calls import Calls
 from evalforge.ingestion.inquiry.examination import Examination, examine_datadog
+from evalforge.ingestion.inquiry.probe import Probe, ProbeReport
 from evalforge.ingestion.slices import window_of
 from evalforge.wiring.rules import rules_in_force, search_queries
 from evalforge.wiring.stores import open_store_to_read
+
+SECONDS_A_MINUTE = 60.0
 
 
 def ask_datadog(settings: Settings, clock: Clock) -> Examination:
@@ -63,3 +67,11 @@ def health(settings: Settings, clock: Clock) -> Health:
     longest = settings.deadline_seconds + settings.lease_seconds
     with closing(open_store_to_read(settings)) as store:
         return health_of(store, clock.now(), lookback_hours=settings.lookback_hours, longest_run_seconds=longest)
+
+
+def probe(settings: Settings, clock: Clock, most_calls: int, told: Callable[[int], None]) -> ProbeReport:
+    """The shape of what Datadog answers. Raises ConfigurationError, CredentialsRejected or PartialRun."""
+    known = settings.datadog_url is None and settings.site in SITES
+    window = window_of(clock.now(), settings.lookback_hours)
+    with datadog_calls(settings, clock, SECONDS_A_MINUTE / settings.requests_per_minute) as calls:
+        return Probe(calls, window, most_calls, told).report(settings.site if known else "another address")
