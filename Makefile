@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SEEDS ?= 2000
 FIRST ?= 1000
 
-.PHONY: demo gcp ner test soak check bench contracts lock clean
+.PHONY: demo gcp ner test live soak check bench contracts lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
@@ -18,6 +18,10 @@ ner: .venv/.ner
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2
+
+# Against your own Datadog (DD_API_KEY, DD_APP_KEY, DD_SITE) and Firestore (EVALFORGE_LIVE_STORE): a few hundred calls at most.
+live: .venv/.dev
+	$(BIN)/python -m pytest -m live tests/live
 
 # As many seeds of the simulator as asked: make soak SEEDS=10000 FIRST=1000
 soak: .venv/.dev

@@ -50,7 +50,7 @@ def _long_enough(key: SecretStr) -> SecretStr:
 
 
 def _site(site: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", site):
+    if not re.fullmatch(r"(?!(?:app|api|www)\.)[a-z0-9-]+(\.[a-z0-9-]+)+", site):
         raise ValueError("no site")
     return site
 

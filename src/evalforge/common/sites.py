@@ -11,11 +11,3 @@ COMMERCIAL = (
 )
 GOVERNMENT = ("ddog-gov.com", "us2.ddog-gov.com")
 SITES = COMMERCIAL + GOVERNMENT
-
-
-def meant(site: str) -> str | None:
-    """The site of a host that is one of its pages or its API, as `app.datadoghq.eu` is; None if it is none."""
-    rest = site
-    while rest and rest not in SITES:
-        rest = rest.partition(".")[2]
-    return rest or None

@@ -6,7 +6,7 @@ from evalforge import wiring
 from evalforge.common.clock import Clock
 from evalforge.common.config import Settings
 from evalforge.common.errors import ConfigurationError, CredentialsRejected
-from evalforge.common.sites import GOVERNMENT, SITES, meant
+from evalforge.common.sites import GOVERNMENT, SITES
 from evalforge.doctor.findings import Finding, Skipped, ok, problem, warning
 from evalforge.ingestion.datadog_client import PERMISSION
 from evalforge.ingestion.inquiry.examination import THROTTLED, Examination
@@ -26,9 +26,6 @@ def site(check: str, settings: Settings) -> Finding:
         )
     if settings.site in SITES:
         return ok(check, f"DD_SITE={settings.site}; {ANOTHER_SITE}")
-    better = meant(settings.site)
-    if better is not None:
-        return problem(check, f"DD_SITE={settings.site} is a page of Datadog, no site", f"export DD_SITE={better}")
     return warning(
         check,
         f"DD_SITE={settings.site} is none of the sites that this version knows",

@@ -43,7 +43,13 @@ def capture(
     `ignored` are settings that this version does not know; the log says so.
     """
     with _pipeline(settings, log_stream, progress, stop, clock, ignored) as pipeline:
-        return pipeline.run()
+        run = pipeline.run()
+    if run.outcome != "complete" and not run.pages:
+        why = next(iter(run.coverage.reasons), "it is not known why")
+        advice = "check DD_SITE, EVALFORGE_DATADOG_URL and the network; evalforge doctor says more"
+        log = json_logger(log_stream, clock).bind(run_id=run.run_id)
+        log.error(f"nothing could be read from {settings.base_url}: {why}: {advice}")
+    return run
 
 
 def replay_dead_letters(

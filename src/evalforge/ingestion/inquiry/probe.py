@@ -85,7 +85,6 @@ class Probe:
         if self._last is None or not self._evidence.page_read:
             raise PartialRun(f"{self._evidence.trouble or 'no page was had'}: evalforge doctor says what to do")
         evidence = self._evidence
-        evidence.rate_limit = self._last.rate_limit
         return ProbeReport(
             version=__version__,
             site=site,
@@ -123,25 +122,32 @@ class Probe:
         for name, query in QUERIES.items():
             self._try(name, query)
         listed = self._heard(lambda: self._calls.get(EVALUATORS_PATH))
-        evidence.evaluators_status = listed.status if listed else None
+        evidence.evaluators_status = listed.status
         evidence.evaluators = _number_listed(listed)
 
     def _try(self, name: str, query: str) -> None:
-        heard = self._heard(lambda: self._calls.search(query, self._window, ITEMS_A_QUERY))
-        page = self._split(heard) if heard else None
+        heard = self._searched(query, ITEMS_A_QUERY)
+        page = self._split(heard)
         fits = sum(map(_has_failed_evaluation, page.items)) if page else 0
-        status, number = (heard.status if heard else None), (len(page.items) if page else 0)
-        self._evidence.queries[name] = QueryTried(status=status, spans=number, spans_that_fit=fits)
+        number = len(page.items) if page else 0
+        self._evidence.queries[name] = QueryTried(status=heard.status, spans=number, spans_that_fit=fits)
 
     def _page(self, query: str, shapes: Shapes | None, limit: int, cursor: str | None = None) -> PageEnvelope | None:
-        heard = self._heard(lambda: self._calls.search(query, self._window, limit, cursor))
-        page = self._split(heard) if heard else None
-        if page is not None and shapes is not None and heard is not None:
+        heard = self._searched(query, limit, cursor)
+        page = self._split(heard)
+        if page is not None and shapes is not None:
             self._take_in(heard.body, page, shapes)
         return page
 
-    def _heard(self, ask: Callable[[], Heard]) -> Heard | None:
-        """An answer, or None where there was none. Raises CredentialsRejected, _Enough."""
+    def _searched(self, query: str, limit: int, cursor: str | None = None) -> Heard:
+        """The answer to a search; limits are per endpoint, so that only these tell the search's."""
+        heard = self._heard(lambda: self._calls.search(query, self._window, limit, cursor))
+        if heard.rate_limit != RateLimit():
+            self._evidence.rate_limit = heard.rate_limit
+        return heard
+
+    def _heard(self, ask: Callable[[], Heard]) -> Heard:
+        """An answer. Raises CredentialsRejected, _Enough."""
         if self._calls.made >= self._most:
             raise _Enough
         self._told(self._calls.made + 1)
@@ -257,8 +263,8 @@ def _evaluator(items: Sequence[bytes]) -> str:
     return next(failed, next((name for name, _ in seen), "failure_to_answer"))
 
 
-def _number_listed(heard: Heard | None) -> int | None:
-    if heard is None or heard.status != OK:
+def _number_listed(heard: Heard) -> int | None:
+    if heard.status != OK:
         return None
     try:
         return len(read_evaluator_names(heard.body))

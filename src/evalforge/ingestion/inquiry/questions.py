@@ -40,7 +40,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 class QueryTried(msgspec.Struct, frozen=True, kw_only=True):
     """What a form of query gave. `spans_that_fit`: how many have a failed evaluation."""
 
-    status: int | None
+    status: int
     spans: int
     spans_that_fit: int
 
