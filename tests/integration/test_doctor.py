@@ -58,7 +58,7 @@ def test_nothing_is_asked_of_datadog_offline(tmp_path: Path) -> None:
     with FakeDatadog() as server:
         done = evalforge("doctor", "--offline", env=environment(tmp_path / "store.db", server.url))
         assert server.requests == []
-    assert (done.code, findings(done)["Datadog"]["found"]) == (0, "skipped: not asked (--offline)")
+    assert (done.code, findings(done)["Datadog"]["found"]) == (0, "not asked (--offline)")
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -205,6 +205,8 @@ def test_on_a_terminal_it_is_a_table_with_what_to_do_and_the_list_of_what_is_not
     plain = " ".join(seen.split())
     assert "No problems." in plain
     assert "-> make ner" in plain
+    assert "Looking at: " in plain
+    assert " of 16)" in plain
     for line in not_covered(names=False):
         assert line in plain
     code, seen = on_a_terminal("doctor", "--offline", "--json", env=redacting(tmp_path / "store.db"), columns=columns)

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from evalforge.ingestion.inquiry.probe import ProbeReport
     from evalforge.ingestion.inquiry.shapes import Field
 
-MOST_CALLS = 10
-
 
 def probe(
     calls: Annotated[str, typer.Option(metavar="N", help="Make at most so many calls, 1 to 10.")] = "10",
@@ -29,6 +27,7 @@ def probe(
     from evalforge import wiring
     from evalforge.common.clock import SystemClock
     from evalforge.common.config import read_settings
+    from evalforge.ingestion.inquiry.probe import MOST_CALLS
 
     most = terminal.whole(calls, "--calls", 1, MOST_CALLS) or MOST_CALLS
     settings = read_settings()

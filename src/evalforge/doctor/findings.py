@@ -49,7 +49,7 @@ def problem(check: str, found: str, advice: str = "", exit_code: int = Configura
 
 def skipped(check: str, why: str) -> Finding:
     """Nothing was looked at."""
-    return Finding(check=check, state="skipped", found=f"skipped: {why}")
+    return Finding(check=check, state="skipped", found=why)
 
 
 def examine(

@@ -25,7 +25,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calls:
-    """Asks one server, one call at a time, `interval_seconds` apart. A context manager's worth of state: close it."""
+    """Asks one server, one call at a time, `interval_seconds` apart. For one thread; close it."""
 
     def __init__(
         self,
