@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SEEDS ?= 2000
 FIRST ?= 1000
 
-.PHONY: demo gcp metrics ner test soak check bench contracts lock clean
+.PHONY: demo gcp metrics ner test live soak check bench contracts lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
@@ -21,6 +21,10 @@ ner: .venv/.ner
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2
+
+# Against your own Datadog (DD_API_KEY, DD_APP_KEY, DD_SITE) and Firestore (EVALFORGE_LIVE_STORE): a few hundred calls at most.
+live: .venv/.dev
+	$(BIN)/python -m pytest -m live tests/live
 
 # As many seeds of the simulator as asked: make soak SEEDS=10000 FIRST=1000
 soak: .venv/.dev

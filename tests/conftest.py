@@ -14,6 +14,7 @@ from helpers.firestore_emulator import NoEmulator, running_emulator
 
 IN_CI = os.environ.get("CI") == "true"
 MARK = "firestore"
+LIVE = "live"
 _ran: set[str] = set()
 _skipped: set[str] = set()
 
@@ -34,10 +35,14 @@ def firestore_emulator() -> Iterator[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARK}: runs against the real Firestore emulator")
+    config.addinivalue_line("markers", f"{LIVE}: asks a real Datadog and a real Firestore; only where asked for by -m")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked_for = LIVE in config.getoption("markexpr")
     for item in items:
+        if item.get_closest_marker(LIVE) and not asked_for:
+            item.add_marker(pytest.mark.skip(reason="asks real accounts: make live, or pytest -m live"))
         store = getattr(getattr(item, "callspec", None), "params", {}).get("open_store")
         if "firestore_emulator" in getattr(item, "fixturenames", ()) or store == MARK:
             item.add_marker(MARK)

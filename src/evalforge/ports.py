@@ -165,3 +165,35 @@ class CaptureStore(LeaseStore, Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+class MissingIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """An index that the store refuses a query for want of. `command` makes it, and so does `link` if one was given.
+
+    `being_built`: it is declared already, and takes minutes.
+    """
+
+    collection: str
+    fields: tuple[str, ...]
+    being_built: bool
+    command: str
+    link: str | None = None
+
+
+class StoreExamination(Protocol):
+    """Whether a store that is there can be used, shown on one mark of its own. Raises StoreError and its kin."""
+
+    def write(self, mark: str) -> None:
+        """Put the one mark there, over one that is there."""
+
+    def read(self) -> str | None:
+        """The mark that is there; None where there is none."""
+
+    def remove(self) -> None:
+        """Remove the mark, and all that was made for it."""
+
+    def missing_indexes(self) -> tuple[int, list[MissingIndex]]:
+        """How many queries were run, which is each that the store makes; and the indexes that they were refused for."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""

@@ -23,7 +23,7 @@ from typing import Any
 from helpers import command_nursery
 
 API_KEY, APP_KEY = "canary-api-key-5f1d2c3b4a", "canary-app-key-9e8d7c6b5a"
-HASH_KEY = "canary-hash-key-0123456789abcdef0123456789abcdef"
+HASH_KEY = "canary-of-the-hash-5b0e93c7a1f84d26be7c10f59d3a8e42"
 
 RULE_CACHE = {"XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")}
 """Where Kingfisher keeps its compiled rules. Without one, each process that reads texts compiles them for seconds."""

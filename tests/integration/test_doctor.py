@@ -14,6 +14,7 @@ from helpers.commands import API_KEY, APP_KEY, HASH_KEY, Result, environment, ev
 from helpers.exported import failed
 from helpers.fake_datadog import FakeDatadog
 
+CALM = {"EVALFORGE_REQUESTS_PER_MINUTE": "200"}
 NOT_THERE = "http://127.0.0.1:9"
 """Nothing listens on the port of `discard`."""
 
@@ -34,17 +35,23 @@ def redacting(store: Path, url: str | None = None, **more: str) -> dict[str, str
 
 def test_where_all_is_well_nothing_is_a_problem_and_no_store_is_made(tmp_path: Path) -> None:
     with running() as sandbox:
-        done = evalforge("doctor", env=redacting(tmp_path / "store.db", sandbox.url, EVALFORGE_NER="on"))
-    assert (done.code, set(states(done).values())) == (0, {"ok"})
+        done = evalforge("doctor", env=redacting(tmp_path / "store.db", sandbox.url, EVALFORGE_NER="on", **CALM))
+    told = states(done)
+    assert (done.code, {name for name, state in told.items() if state != "ok"}) == (
+        0,
+        {"store writing", "indexes", "last run", "Datadog"},
+    )
+    assert {told[name] for name in ("store writing", "indexes", "last run")} == {"skipped"}
+    assert "no LLM data yet" in findings(done)["Datadog"]["found"]
     assert "redact-1+ner-1" in findings(done)["texts"]["found"]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_datadog_is_asked_once_and_for_one_item(tmp_path: Path) -> None:
+def test_datadog_is_asked_for_one_item_and_for_the_list_of_evaluators(tmp_path: Path) -> None:
     with FakeDatadog(spans=[failed(1, trace="aa")]) as server:
         assert evalforge("doctor", env=environment(tmp_path / "store.db", server.url)).code == 0
         assert [request.attributes["page"]["limit"] for request in server.searches] == [1]
-        assert len(server.requests) == 1
+        assert [request.method for request in server.requests] == ["POST", "GET"]
 
 
 def test_nothing_is_asked_of_datadog_offline(tmp_path: Path) -> None:
@@ -90,10 +97,27 @@ def test_no_secret_is_shown_and_no_value_of_a_url_with_a_password(tmp_path: Path
     assert "DD_API_KEY (set, not shown)" in findings(done)["settings"]["found"]
 
 
-def test_a_setting_that_cannot_be_used_is_the_one_problem(tmp_path: Path) -> None:
-    done = evalforge("doctor", env=environment(tmp_path / "store.db", EVALFORGE_SCAN="some"))
-    assert (done.code, states(done)) == (2, {"settings": "problem"})
+def test_settings_that_cannot_be_used_are_told_all_and_the_rest_is_looked_at(tmp_path: Path) -> None:
+    env = environment(tmp_path / "store.db", EVALFORGE_SCAN="some", EVALFORGE_PAGE_LIMIT="0")
+    done = evalforge("doctor", "--offline", env=env)
+    told = states(done)
+    assert (done.code, {name for name, state in told.items() if state == "problem"}) == (2, {"settings"})
     assert "EVALFORGE_SCAN=some: accepted is failures or all" in done.out
+    assert "EVALFORGE_PAGE_LIMIT=0: accepted is" in done.out
+    assert told["failure rules"] == told["hash key"] == "ok"
+
+
+def test_where_it_is_not_known_whom_to_ask_nobody_else_is(tmp_path: Path) -> None:
+    with FakeDatadog() as server:
+        for setting in ({"EVALFORGE_DATADOG_URL": f"{server.url}?x"}, {"DD_API_KEY": "two words"}):
+            done = evalforge("doctor", env=environment(tmp_path / "store.db", server.url) | setting)
+            assert (done.code, states(done)["Datadog"]) == (2, "skipped")
+            assert next(iter(setting)) in findings(done)["Datadog"]["found"]
+            assert "two words" not in done.out
+        assert server.requests == []
+    env = environment(tmp_path, EVALFORGE_STORE="firestore://some-project", FIRESTORE_EMULATOR_HOST="http://x:1")
+    done = evalforge("doctor", "--offline", env=env)
+    assert {states(done)[name] for name in ("store", "store writing", "indexes", "last run")} == {"skipped"}
 
 
 def test_a_misspelt_setting_is_a_warning(tmp_path: Path) -> None:
@@ -181,6 +205,8 @@ def test_on_a_terminal_it_is_a_table_with_what_to_do_and_the_list_of_what_is_not
     plain = " ".join(seen.split())
     assert "No problems." in plain
     assert "-> make ner" in plain
+    assert "Looking at: " in plain
+    assert " of 16)" in plain
     for line in not_covered(names=False):
         assert line in plain
     code, seen = on_a_terminal("doctor", "--offline", "--json", env=redacting(tmp_path / "store.db"), columns=columns)

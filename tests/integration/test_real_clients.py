@@ -94,7 +94,7 @@ def test_signals_tell_the_error_or_what_the_evaluator_said(recorded: Recorded) -
     assert ("infrastructure_error", None, None) in told("caught")
     assert recorded.captures["poor"]["quality_score"] == 0.2
     assert recorded.captures["rate limited"]["status_code"] == 429
-    assert recorded.captures["rate limited"]["model"] == {"name": "gpt-4o-mini", "provider": "openai"}
+    assert recorded.captures["rate limited"]["model"] == {"name": "gemini-2.5-flash", "provider": "google"}
 
 
 def test_feedback_is_a_failure_for_those_who_say_so(recorded: Recorded) -> None:

@@ -24,6 +24,7 @@ from evalforge.ports import CaptureFilter, Manifest, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_connection import Connection
 from evalforge.storage.firestore_documents import capture_document, to_document
+from evalforge.storage.firestore_examination import every_query, wanted_index
 from evalforge.storage.firestore_lease import FIELDS as LEASE_FIELDS
 from evalforge.storage.firestore_manifests import BYTES_A_SHARD, ManifestDocuments
 from helpers.captures import capture, dead_letter, run
@@ -131,3 +132,18 @@ def manifest_fields(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def test_firebases_command_finds_the_indexes() -> None:
     told = json.loads((DEPLOY / "firebase.json").read_text(encoding="utf-8"))
     assert json.loads((DEPLOY / told["firestore"]["indexes"]).read_text(encoding="utf-8")) == DECLARED
+
+
+def test_doctor_runs_a_query_for_each_index_and_asks_for_the_one_that_is_declared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
+    connection = Connection("project", "(default)", PREFIX, None, 1.0)
+    run = list(every_query(connection))
+    connection.close()
+    assert set().union(*map(used, run)) == set().union(*map(used, made_queries()))
+    for query in run:
+        composite = {index for index in used(query) if isinstance(index[1], tuple)}
+        if composite:
+            collection, fields = wanted_index(query)
+            assert (collection, tuple((path, order.upper()) for path, order in fields)) in composite

@@ -14,8 +14,6 @@ from evalforge.cli import terminal
 if TYPE_CHECKING:
     from evalforge.models import FailureCapture
 
-SANDBOX_KEY = "only-for-the-sandbox-and-no-secret"
-"""The same each time, so that a second capture from the sandbox finds the same users."""
 REAL_ACCOUNT = """
 Point it at your own account:
   export DD_SITE=datadoghq.com            # your site
@@ -147,6 +145,8 @@ def _replay(url: str) -> int:
 
 
 def _welcome(url: str, *, demo: bool) -> None:
+    from evalforge.sandbox.settings import SANDBOX_KEY
+
     store = Path(tempfile.gettempdir()) / "evalforge-sandbox.db"
     terminal.note(
         f"Sandbox at {url} (Ctrl-C stops it). Send to it with ddtrace:\n"

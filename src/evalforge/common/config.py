@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -20,10 +20,12 @@ from evalforge.common.secret_sources import (
     read_secret_file,
 )
 from evalforge.common.value_forms import (
+    FIRESTORE,
     HIGHEST_PORT,
     BaseUrl,
     CollectionPrefix,
     CommaList,
+    FirestoreDatabase,
     HostAndPort,
     Positive,
     Site,
@@ -35,23 +37,11 @@ OTHER_NAMES = {"DATADOG_API_KEY": "DD_API_KEY", "DATADOG_APP_KEY": "DD_APP_KEY",
 READ_AS_IT_IS = "FIRESTORE_EMULATOR_HOST"
 """Google's client reads it too, and takes a blank one for an address."""
 LogLevel = Literal["debug", "info", "warning", "error"]
-FIRESTORE = re.compile(
-    r"(?P<project>(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9])"
-    r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
-)
-"""Project ids: Resource Manager, "Creating and managing projects". Database ids: Firestore, "Manage databases"."""
 HIGHEST_THRESHOLD = 1_000_000
 """No score beyond it is kept (`ingestion.pii.checks`)."""
 LONGEST_VALUE_SHOWN = 200
 MAX_LOOKBACK_HOURS = 72.0
 """Further back is a backfill (design, "One run", step 2)."""
-
-
-class FirestoreDatabase(NamedTuple):
-    """A database in a Google Cloud project."""
-
-    project: str
-    database: str
 
 
 class Settings(BaseModel):
@@ -64,7 +54,9 @@ class Settings(BaseModel):
         None, alias="DD_APP_KEY", description="a Datadog application key with the permission llm_observability_read"
     )
     site: Site = Field(
-        "datadoghq.com", alias="DD_SITE", description="a Datadog site such as datadoghq.eu or us5.datadoghq.com"
+        "datadoghq.com",
+        alias="DD_SITE",
+        description="a Datadog site such as datadoghq.eu or us5.datadoghq.com, without https://, app. or api.",
     )
     datadog_url: BaseUrl | None = Field(
         None, alias="EVALFORGE_DATADOG_URL", description="an http or https URL without credentials, query or fragment"
@@ -284,6 +276,23 @@ def _sources(values: dict[str, object], environ: Mapping[str, str]) -> dict[str,
             found[secret] = named
             del values[secret]
     return found
+
+
+def usable_settings(environ: Mapping[str, str] | None = None) -> tuple[Settings, dict[str, str]]:
+    """The settings that can be used; and by name, for each that cannot and was left out, what is wrong with it."""
+    left = dict(os.environ if environ is None else environ)
+    wrong: dict[str, str] = {}
+    while True:
+        try:
+            return read_settings(left), wrong
+        except ConfigurationError as error:
+            found = re.match("[A-Z_]+", str(error))
+            name = found[0].removesuffix("_FILE") if found else ""
+            twins = {name, f"{name}_FILE", *(theirs for theirs, ours in OTHER_NAMES.items() if ours == name)}
+            if name in wrong or not twins & left.keys():
+                raise
+            wrong[name] = str(error)
+            left = {key: value for key, value in left.items() if key not in twins}
 
 
 def data_folder() -> Path:

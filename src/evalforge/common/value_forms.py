@@ -1,7 +1,7 @@
 """The forms that values of settings have, as types for `common.config`."""
 
 import re
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -9,10 +9,22 @@ COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
 HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
 HIGHEST_PORT = 65_535
 LONGEST_TAG = 200
+FIRESTORE = re.compile(
+    r"(?P<project>(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9])"
+    r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
+)
+"""Project ids: Resource Manager, "Creating and managing projects". Database ids: Firestore, "Manage databases"."""
 BASE_URL = re.compile(
     r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*)"
     r"(?::(?P<port>[0-9]{1,5}))?(?:/[A-Za-z0-9._~/-]*)?"
 )
+
+
+class FirestoreDatabase(NamedTuple):
+    """A database in a Google Cloud project."""
+
+    project: str
+    database: str
 
 
 def _comma_list(value: object) -> object:
@@ -20,7 +32,7 @@ def _comma_list(value: object) -> object:
 
 
 def _site(site: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", site):
+    if not re.fullmatch(r"(?!(?:app|api|www)\.)[a-z0-9-]+(\.[a-z0-9-]+)+", site):
         raise ValueError("no site")
     return site
 

@@ -1,42 +1,60 @@
 """What `evalforge doctor` looks at, with the parts that a run would use."""
 
-import os
-import stat
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from evalforge import wiring
 from evalforge.common.clock import Clock
 from evalforge.common.config import Settings, proxies_not_read, told, unknown_names
-from evalforge.common.errors import ConfigurationError, EvalForgeError, PartialRun
+from evalforge.common.errors import EvalForgeError
 from evalforge.common.listening import is_loopback
-from evalforge.doctor.findings import Check, Finding, ok, problem, warning
+from evalforge.doctor import datadog_checks, store_checks
+from evalforge.doctor.findings import Check, Finding, Skipped, ok, problem, warning
+from evalforge.doctor.hash_key import weakness
 from evalforge.ingestion.pii.text.recognizers import built_in
-from evalforge.ports import CaptureFilter
 
 HASH_KEY_ADVICE = "export EVALFORGE_HASH_KEY=$(openssl rand -hex 32), once; then keep it in a safe place"
 EXAMPLE_ADDRESS, EXAMPLE_NAME = "write to jane.doe@example.com", "Yesterday Jane Doe called about it."
-OTHERS_MAY_READ = stat.S_IRWXG | stat.S_IRWXO
+OF_DATADOG = ("DD_SITE", "EVALFORGE_DATADOG_URL", "DD_API_KEY", "DD_APP_KEY")
+OF_THE_STORE = ("EVALFORGE_STORE", "FIRESTORE_EMULATOR_HOST", "FIRESTORE_COLLECTION_PREFIX")
 
 
-def checks(settings: Settings, clock: Clock, *, online: bool) -> list[Check]:
-    """In the order in which a person would set things up. `online`: whether Datadog may be asked."""
-    found: list[tuple[str, Callable[[str, Settings], Finding]]] = [
-        ("settings", _settings),
-        ("hash key", _hash_key),
-        ("failure rules", _rules),
-        ("store", _store),
-        ("texts", _texts),
-        ("names in texts", _names),
-        ("Datadog keys", _keys),
-        ("connection", _connection),
-        ("Datadog", lambda name, given: _datadog(name, given, clock, online=online)),
+def checks(settings: Settings, clock: Clock, *, online: bool, wrong: Mapping[str, str]) -> list[Check]:
+    """In the order in which a person would set things up.
+
+    `online`: whether Datadog may be asked. `wrong`: settings that cannot be used and were left out, with what is wrong;
+    what hangs on one of them is skipped, so that nobody else's Datadog or store is asked instead.
+    """
+    first = {group: next((name for name in group if name in wrong), None) for group in (OF_DATADOG, OF_THE_STORE)}
+    datadog = datadog_checks.DatadogChecks(settings, clock, online=online, unusable=first[OF_DATADOG])
+
+    def of_the_store(look: Callable[[str], Finding], check: str) -> Finding:
+        if first[OF_THE_STORE]:
+            raise Skipped(f"{first[OF_THE_STORE]} cannot be used, so that it is not known which store is meant")
+        return look(check)
+
+    found: list[tuple[str, Callable[[str], Finding]]] = [
+        ("settings", partial(_settings, settings=settings, wrong=wrong)),
+        ("hash key", partial(_hash_key, settings=settings)),
+        ("failure rules", partial(_rules, settings=settings)),
+        ("store", partial(of_the_store, partial(store_checks.store, settings=settings))),
+        ("store writing", partial(of_the_store, partial(store_checks.writing, settings=settings, clock=clock))),
+        ("indexes", partial(of_the_store, partial(store_checks.indexes, settings=settings))),
+        ("texts", partial(_texts, settings=settings)),
+        ("names in texts", partial(_names, settings=settings)),
+        ("Datadog keys", partial(_keys, settings=settings, wrong=wrong)),
+        ("site", partial(_site, settings=settings, wrong=wrong)),
+        ("connection", partial(_connection, settings=settings)),
+        *datadog.listed(),
+        ("last run", partial(of_the_store, partial(store_checks.last_run, settings=settings, clock=clock))),
     ]
-    return [(name, lambda name=name, check=check: check(name, settings)) for name, check in found]  # type: ignore[misc]
+    return [(name, partial(check, name)) for name, check in found]
 
 
-def _settings(check: str, settings: Settings) -> Finding:
+def _settings(check: str, settings: Settings, wrong: Mapping[str, str]) -> Finding:
+    if wrong:
+        return problem(check, "; ".join(wrong.values()), "correct it; what hangs on it was not looked at")
     given = told(settings)
     found = ", ".join(given) if given else "none is set; the README lists them"
     unknown = unknown_names()
@@ -47,8 +65,14 @@ def _settings(check: str, settings: Settings) -> Finding:
 
 def _hash_key(check: str, settings: Settings) -> Finding:
     if settings.hash_key is None:
-        return problem(check, "EVALFORGE_HASH_KEY is not set", HASH_KEY_ADVICE)
-    return ok(check, "set")
+        return problem(check, "EVALFORGE_HASH_KEY is not set, or cannot be used", HASH_KEY_ADVICE)
+    why = weakness(settings.hash_key.get_secret_value())
+    if why is None:
+        return ok(check, "set, and looks random")
+    if is_loopback(urlsplit(settings.base_url).hostname or ""):
+        return warning(check, f"weak: {why}; good enough for the sandbox", HASH_KEY_ADVICE)
+    advice = f"{HASH_KEY_ADVICE}. Users then get other hashes than before; old captures keep the old ones"
+    return problem(check, f"weak, so that hashes of users can be undone by guessing: {why}", advice)
 
 
 def _rules(check: str, settings: Settings) -> Finding:
@@ -61,31 +85,6 @@ def _rules(check: str, settings: Settings) -> Finding:
     added = f"; {len(custom.recognizers)} recognizers and {len(custom.keys.allowed)} allowed keys from {settings.rules}"
     more = added if custom.parts else ""
     return ok(check, f"{len(rules.rules)} rules {where}, {searches}{more}")
-
-
-def _store(check: str, settings: Settings) -> Finding:
-    name = settings.store_name
-    if not wiring.store_exists(settings):
-        _check_folder(settings)
-        return ok(check, f"{name} is not there yet; the first run makes it")
-    with closing(wiring.open_store(settings, wiring.REQUESTS_PATIENCE_SECONDS)) as store:
-        found = f"{name}: captures {store.count_captures(CaptureFilter())}, runs {store.count_runs()}"
-        last = next(iter(store.list_runs(1)), None)
-    if last is not None and settings.hash_key is not None and wiring.hash_key_id(settings) != last.hash_key_id:
-        advice = "set the key that the store was filled with, or the same users get other hashes from now on"
-        return warning(check, f"{found}; the last run had another hash key", advice)
-    if settings.firestore is None and settings.store_path.stat().st_mode & OTHERS_MAY_READ:
-        return warning(check, f"{found}; other users of this machine may open it", f"chmod 600 {settings.store_path}")
-    return ok(check, found)
-
-
-def _check_folder(settings: Settings) -> None:
-    """The user's own data folder is made by the first run; another must be there."""
-    folder = settings.store_path.parent
-    if settings.store is not None and not folder.is_dir():
-        raise ConfigurationError(f"EVALFORGE_STORE: the folder {folder} does not exist; create it first")
-    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"EVALFORGE_STORE: nothing can be written in the folder {folder}")
 
 
 def _texts(check: str, settings: Settings) -> Finding:
@@ -113,9 +112,18 @@ def _names(check: str, settings: Settings) -> Finding:
     return ok(check, "looked for with a model, in English; see what is not covered")
 
 
-def _keys(check: str, settings: Settings) -> Finding:
+def _keys(check: str, settings: Settings, wrong: Mapping[str, str]) -> Finding:
+    for name in ("DD_API_KEY", "DD_APP_KEY"):
+        if name in wrong:
+            raise Skipped(f"{name} cannot be used")
     settings.required("api_key", "app_key")
     return ok(check, f"both are set, for {settings.base_url}")
+
+
+def _site(check: str, settings: Settings, wrong: Mapping[str, str]) -> Finding:
+    if "DD_SITE" in wrong:
+        raise Skipped("DD_SITE cannot be used")
+    return datadog_checks.site(check, settings)
 
 
 def _connection(check: str, settings: Settings) -> Finding:
@@ -129,16 +137,3 @@ def _connection(check: str, settings: Settings) -> Finding:
             "if Datadog is reached through one only, name a forwarding address in EVALFORGE_DATADOG_URL",
         )
     return ok(check, "direct, without a proxy")
-
-
-def _datadog(check: str, settings: Settings, clock: Clock, *, online: bool) -> Finding:
-    if not online:
-        return ok(check, "not asked (--offline)")
-    if settings.api_key is None or settings.app_key is None:
-        return warning(check, "not asked: a key is missing", "set both keys")
-    try:
-        wiring.ask_datadog(settings, clock)
-    except PartialRun as error:
-        advice = "check DD_SITE and EVALFORGE_DATADOG_URL, and the way there from this machine"
-        return problem(check, f"{settings.base_url}: {error}", advice)
-    return ok(check, f"{settings.base_url} answered a search, so both keys and the permission are good")

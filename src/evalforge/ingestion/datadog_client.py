@@ -82,7 +82,7 @@ class DatadogClient:
         self._server = _without_credentials(base_url)
         self._attempts = Attempts(
             base_url=base_url.rstrip("/"),
-            headers=_headers(api_key, app_key),
+            headers=request_headers(api_key, app_key),
             limits=Limits(max_calls=max_calls, deadline=deadline, attempt_seconds=attempt_timeout),
             pacer=pacer,
             clock=clock,
@@ -152,7 +152,7 @@ class DatadogClient:
 
     def evaluator_names(self) -> frozenset[str]:
         """The names of the org's custom evaluators. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
-        request = Request(method="GET", path=EVALUATORS_PATH, read=_evaluator_names, paced_by_answer=False)
+        request = Request(method="GET", path=EVALUATORS_PATH, read=read_evaluator_names, paced_by_answer=False)
         reply = self._ask(request, rejected=(UNAUTHORIZED,))
         if reply.status == UNAUTHORIZED:
             raise self._rejected(reply.status)
@@ -193,7 +193,7 @@ class DatadogClient:
                 self._may_renew = False
                 keys = self._renew()
                 if keys is not None:
-                    self._attempts.use(_headers(*keys))
+                    self._attempts.use(request_headers(*keys))
                     self._renewals += 1
             return self._renewals > renewals
 
@@ -253,14 +253,14 @@ class _Pages:
 
     def _body(self, cursor: str | None) -> bytes:
         self._asked = self._kept or self._limit.spans
-        return _search_body(self._query, self._window, self._asked, cursor)
+        return search_body(self._query, self._window, self._asked, cursor)
 
     def _failed(self) -> None:
         self._limit.was_too_much(self._asked)
 
 
-def _search_body(query: str, window: Window, limit: int, cursor: str | None) -> bytes:
-    """`filter` holds nothing else, because Datadog ignores the rest beside a query (facts: datadog.md §1)."""
+def search_body(query: str, window: Window, limit: int, cursor: str | None) -> bytes:
+    """A search. `filter` holds nothing else, because Datadog ignores the rest beside a query (facts: datadog.md §1)."""
     attributes = {
         "filter": {"from": window.start, "to": window.end, "query": query},
         "page": {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor},
@@ -269,11 +269,14 @@ def _search_body(query: str, window: Window, limit: int, cursor: str | None) -> 
     return msgspec.json.encode({"data": {"type": "spans", "attributes": attributes}})
 
 
-def _headers(api_key: str | Secret, app_key: str | Secret) -> dict[str, str]:
-    """`application/json` is what the OpenAPI specification, the official client and live clients send."""
+def request_headers(api_key: str | Secret, app_key: str | Secret) -> dict[str, str]:
+    """What each request carries. Raises ConfigurationError where a key is none.
+
+    `application/json` is what the OpenAPI specification, the official client and live clients send.
+    """
     return {
-        "DD-API-KEY": _key("DD_API_KEY", api_key),
-        "DD-APPLICATION-KEY": _key("DD_APP_KEY", app_key),
+        "DD-API-KEY": key_text("DD_API_KEY", api_key),
+        "DD-APPLICATION-KEY": key_text("DD_APP_KEY", app_key),
         "Content-Type": "application/json",
         "Accept": "application/json",
         "Accept-Encoding": "gzip",
@@ -281,7 +284,8 @@ def _headers(api_key: str | Secret, app_key: str | Secret) -> dict[str, str]:
     }
 
 
-def _key(setting: str, key: str | Secret) -> str:
+def key_text(setting: str, key: str | Secret) -> str:
+    """The key itself. Raises ConfigurationError, without it, where it is none."""
     text = key if isinstance(key, str) else key.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise ConfigurationError(f"{setting} is empty or has characters that no key has (a line end, a space?)")
@@ -293,8 +297,11 @@ def _without_credentials(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _evaluator_names(body: bytes) -> frozenset[str]:
-    """`data[].attributes.eval_name` in the official client's models; other names of the field are taken too."""
+def read_evaluator_names(body: bytes) -> frozenset[str]:
+    """The names in a list of evaluators. Raises BrokenBody.
+
+    `data[].attributes.eval_name` in the official client's models; other names of the field are taken too.
+    """
     try:
         listed = decode_json(body)
     except NotJson as error:

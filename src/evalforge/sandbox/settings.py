@@ -8,6 +8,8 @@ from evalforge.sandbox.faults import Fault
 TimeUnit = Literal["ns", "ms"]
 LastPage = Literal["no_after", "null", "empty", "absent"]
 
+SANDBOX_KEY = "only-for-the-sandbox-and-no-secret"
+"""The key that the demo uses each time, so that a second capture from the sandbox finds the same users."""
 DEMO_JUDGES = (
     "answer_quality",
     "failure_to_answer",

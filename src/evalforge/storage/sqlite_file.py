@@ -66,7 +66,10 @@ def _check(path: Path) -> None:
     try:
         path.touch(mode=0o600, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"EVALFORGE_STORE: {path} cannot be written: {error.strerror}") from error
+        raise ConfigurationError(
+            f"EVALFORGE_STORE: {path} cannot be written: {error.strerror}; give this user the right to write it and "
+            f"{path.parent}, or name another file"
+        ) from error
 
 
 def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:

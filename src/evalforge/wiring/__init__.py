@@ -1,13 +1,15 @@
 """The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
 
 from evalforge.common.clock import SystemClock
+from evalforge.wiring.inquiries import ask_datadog, health, probe, unknown_evaluators
 from evalforge.wiring.logs import logger
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, search_queries
-from evalforge.wiring.runs import ask_datadog, capture, check, foreseen_replay, replay_dead_letters
-from evalforge.wiring.secrets import with_secrets
+from evalforge.wiring.runs import capture, check, foreseen_replay, replay_dead_letters
+from evalforge.wiring.secrets import with_reachable_secrets, with_secrets
 from evalforge.wiring.serving import service
 from evalforge.wiring.stores import (
     REQUESTS_PATIENCE_SECONDS,
+    open_examination,
     open_store,
     open_store_to_read,
     store_exists,
@@ -30,11 +32,14 @@ __all__ = [
     "foreseen_replay",
     "found_in",
     "hash_key_id",
+    "health",
     "leaks",
     "logger",
+    "open_examination",
     "open_store",
     "open_store_to_read",
     "policy_in_force",
+    "probe",
     "replay_dead_letters",
     "rules_in_force",
     "sanitized",
@@ -42,7 +47,9 @@ __all__ = [
     "service",
     "store_exists",
     "system_clock",
+    "unknown_evaluators",
     "user_hashes",
+    "with_reachable_secrets",
     "with_secrets",
 ]
 

@@ -1,10 +1,9 @@
-"""Settings -> what asks Datadog: a run, a check of rules, one small question."""
+"""Settings -> what asks Datadog: a run, a check of rules."""
 
-import io
 import math
 import random
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,9 +12,8 @@ from structlog.typing import FilteringBoundLogger
 from evalforge.common.clock import Clock, random_suffix
 from evalforge.common.config import Settings
 from evalforge.common.correlation import COMMAND, Trigger
-from evalforge.common.errors import ConfigurationError, EvalForgeError
+from evalforge.common.errors import EvalForgeError
 from evalforge.common.garbage import collecting_rarely
-from evalforge.common.logging import json_logger
 from evalforge.common.threads import SystemThreads
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.earlier_runs import recent_calls, recent_runs
@@ -30,7 +28,7 @@ from evalforge.models import IngestionRun, Replayed, RulesCheck
 from evalforge.ports import RunMetrics
 from evalforge.wiring.logs import logger
 from evalforge.wiring.metering import Meter
-from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
+from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force
 from evalforge.wiring.secrets import DATADOG_KEYS, Secrets, datadog_keys
 from evalforge.wiring.stores import Stop, open_store, open_store_to_read
 from evalforge.wiring.telemetry import metrics_in_force, publish, run_that_failed
@@ -68,6 +66,10 @@ def capture(
             publish(metrics, run_that_failed(metrics, pipeline.store, pipeline.run_id), pipeline.log, stopped=stop())
             raise
         publish(in_force(), run, pipeline.log, stopped=stop())
+        if run.outcome != "complete" and not run.pages:
+            why = next(iter(run.coverage.reasons), "it is not known why")
+            advice = "check DD_SITE, EVALFORGE_DATADOG_URL and the network; evalforge doctor says more"
+            pipeline.log.error(f"nothing could be read from {settings.base_url}: {why}: {advice}")
         return run
 
 
@@ -160,18 +162,6 @@ def check(
     with _client(settings, secrets, log, stop, clock) as source:
         source.resume(*paced_from)
         return check_rules(source, current, changed, plan, journal, progress)
-
-
-def ask_datadog(settings: Settings, clock: Clock) -> None:
-    """One small page of the last minute. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
-    small = {"page_limit": 1, "max_calls": 3.0, "deadline_seconds": 20.0}
-    queries: list[str] = []
-    with suppress(ConfigurationError):  # rules or a scope that cannot be used are told apart from Datadog
-        queries = search_queries(settings, rules_in_force(settings))
-    nowhere, secrets = json_logger(io.BytesIO(), clock), Secrets()
-    settings = secrets.resolved(settings.model_copy(update=small), *DATADOG_KEYS)
-    with _client(settings, secrets, nowhere, lambda: False, clock) as source:
-        next(source.search(next(iter(queries), "*"), window_of(clock.now(), 1 / 60)), None)
 
 
 @contextmanager

@@ -86,5 +86,19 @@ def with_secrets(settings: Settings, *fields: str) -> Settings:
 
     Raises ConfigurationError or SecretsUnreachable.
     """
-    named = [field for field in (*DATADOG_KEYS, "hash_key") if settings.source(field) is not None]
-    return Secrets().resolved(settings, *(fields or named))
+    return Secrets().resolved(settings, *(fields or _named(settings)))
+
+
+def with_reachable_secrets(settings: Settings) -> tuple[Settings, dict[str, str]]:
+    """The settings with every secret that they name and that can be had; and by name, for each other, why not."""
+    wrong: dict[str, str] = {}
+    for field in _named(settings):
+        try:
+            settings = with_secrets(settings, field)
+        except EvalForgeError as error:
+            wrong[variable(field)] = str(error)
+    return settings, wrong
+
+
+def _named(settings: Settings) -> list[str]:
+    return [field for field in (*DATADOG_KEYS, "hash_key") if settings.source(field) is not None]

@@ -1,12 +1,15 @@
 """Settings -> the store: which one, and whether it is there."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from evalforge.common.config import FirestoreDatabase, Settings, data_folder, silence_grpc
+from evalforge.common.config import Settings, data_folder, silence_grpc
 from evalforge.common.errors import ConfigurationError
-from evalforge.ports import CaptureStore
+from evalforge.common.value_forms import FirestoreDatabase
+from evalforge.ports import CaptureStore, StoreExamination
 from evalforge.storage.sqlite import SqliteStore
+from evalforge.storage.sqlite_examination import SqliteExamination
 
 Stop = Callable[[], bool]
 GCP_INSTALL = "run `make gcp` in the clone of EvalForge"
@@ -36,14 +39,31 @@ def store_exists(settings: Settings) -> bool:
     return settings.firestore is not None or os.path.lexists(settings.store_path)
 
 
+def open_examination(settings: Settings) -> StoreExamination:
+    """What looks whether the store can be used; call it only where `store_exists`."""
+    place = settings.firestore
+    if place is None:
+        return SqliteExamination(settings.store_path, REQUESTS_PATIENCE_SECONDS)
+    with _clients_needed(settings):
+        from evalforge.storage.firestore_examination import FirestoreExamination
+    prefix, emulator = settings.collection_prefix, settings.firestore_emulator
+    return FirestoreExamination(place.project, place.database, prefix, emulator, REQUESTS_PATIENCE_SECONDS)
+
+
 def _firestore(settings: Settings, place: FirestoreDatabase, patience_seconds: float, stop: Stop) -> CaptureStore:
+    with _clients_needed(settings):
+        from evalforge.storage.firestore import FirestoreStore
+    prefix, emulator = settings.collection_prefix, settings.firestore_emulator
+    return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds, stop)
+
+
+@contextmanager
+def _clients_needed(settings: Settings) -> Iterator[None]:
     silence_grpc()
     try:
-        from evalforge.storage.firestore import FirestoreStore
+        yield
     except ImportError as error:
         raise ConfigurationError(
             f"EVALFORGE_STORE={settings.store}: Firestore's client is not installed ({error.name} is missing); "
             f"{GCP_INSTALL}"
         ) from None
-    prefix, emulator = settings.collection_prefix, settings.firestore_emulator
-    return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds, stop)

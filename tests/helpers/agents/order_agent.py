@@ -8,9 +8,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import gemini
 from ddtrace.llmobs import LLMObs
 
 LLMObs.enable(ml_app="order-agent", service="order-api", env="staging")
+
+QUESTION = "Where is my order? Answer in one short sentence; make one up."
 
 
 class RateLimitError(Exception):
@@ -57,13 +60,14 @@ def track_parcel(request: Request) -> None:
 
 
 def answer(request: Request) -> None:
-    with LLMObs.llm(model_name="gpt-4o-mini", model_provider="openai", name="answer") as llm:
+    said = gemini.ask(QUESTION)
+    with LLMObs.llm(model_name=said.model, model_provider="google", name="answer") as llm:
         request.seen("llm", llm)
         LLMObs.annotate(
             llm,
-            input_data=[{"role": "user", "content": "Where is my order?"}],
-            output_data=[{"role": "assistant", "content": "It is on its way."}],
-            metrics={"input_tokens": 20, "output_tokens": 6, "total_tokens": 26},
+            input_data=[{"role": "user", "content": QUESTION}],
+            output_data=[{"role": "assistant", "content": said.text}],
+            metrics=said.metrics,
         )
         if request.name == "rate limited":
             raise RateLimitError("429 Too Many Requests")
