@@ -23,7 +23,7 @@ from evalforge.models import CoverageRecord, DeadLetter, IngestionRun
 from evalforge.ports import CaptureFilter, Manifest, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_connection import Connection
-from evalforge.storage.firestore_documents import capture_document, to_document
+from evalforge.storage.firestore_documents import EXPIRE_AT, capture_document, to_document
 from evalforge.storage.firestore_lease import FIELDS as LEASE_FIELDS
 from evalforge.storage.firestore_manifests import BYTES_A_SHARD, ManifestDocuments
 from helpers.captures import capture, dead_letter, run
@@ -98,8 +98,8 @@ def test_every_field_is_exempt_from_automatic_indexes_unless_a_query_needs_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fields: dict[str, set[str]] = {
-        "raw_traces": set(capture_document(capture())),
-        "dead_letters": set(to_document(dead_letter())),
+        "raw_traces": set(capture_document(capture())) | {EXPIRE_AT},
+        "dead_letters": set(to_document(dead_letter())) | {EXPIRE_AT},
         "runs": set(to_document(run())),
         "evaluators": {"names"},
         "erased": {"trace_id"},

@@ -39,6 +39,10 @@ MAX_LOOKBACK_HOURS = 72.0
 """Further back is a backfill (design, "One run", step 2)."""
 
 
+SHORTEST_RETENTION_DAYS, LONGEST_RETENTION_DAYS = 7, 3650
+"""Below the longest look-back a capture that was deleted could still be read, and would be missed as known."""
+
+
 def _comma_list(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -47,6 +51,12 @@ def _long_enough(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value().encode()) < HASH_KEY_BYTES:
         raise ValueError("too short")
     return key
+
+
+def _retention(days: int) -> int:
+    if days and not SHORTEST_RETENTION_DAYS <= days <= LONGEST_RETENTION_DAYS:
+        raise ValueError("no retention")
+    return days
 
 
 def _site(site: str) -> str:
@@ -119,6 +129,9 @@ class Settings(BaseModel):
     )
     firestore_emulator: Annotated[str, AfterValidator(_host_and_port)] | None = Field(
         None, alias="FIRESTORE_EMULATOR_HOST", description="host:port, without a scheme"
+    )
+    retention_days: Annotated[int, AfterValidator(_retention)] = Field(
+        0, alias="EVALFORGE_RETENTION_DAYS", description="0 (for ever), or a whole number of days from 7 to 3650"
     )
     ml_apps: CommaList = Field((), alias="EVALFORGE_ML_APPS", description="names of ml_apps with commas between them")
     scope: str | None = Field(None, alias="EVALFORGE_SCOPE", description="a Datadog query such as service:support-api")

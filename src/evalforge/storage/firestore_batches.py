@@ -5,6 +5,7 @@ updates what is not, so that the backlog's fields stay, on condition that the le
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
 
 import msgspec
 from google.api_core.exceptions import GoogleAPIError, InvalidArgument
@@ -28,10 +29,15 @@ class Committer:
     """Writes the batches of runs."""
 
     def __init__(
-        self, connection: Connection, lease: LeaseDocument, eraser: Eraser, readings: ManifestDocuments
+        self,
+        connection: Connection,
+        lease: LeaseDocument,
+        eraser: Eraser,
+        readings: ManifestDocuments,
+        retention: timedelta | None,
     ) -> None:
         self._connection, self._lease, self._eraser = connection, lease, eraser
-        self._items = Items(connection, readings)
+        self._items = Items(connection, readings, retention)
         self._erased = connection.collection("erased")
         self.evaluators = connection.collection("evaluators").document("known")
 

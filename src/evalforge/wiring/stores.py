@@ -1,6 +1,7 @@
 """Settings -> the store: which one, and whether it is there."""
 
 import os
+from datetime import timedelta
 
 from evalforge.common.config import FirestoreDatabase, Settings, data_folder, silence_grpc
 from evalforge.common.errors import ConfigurationError
@@ -16,6 +17,11 @@ def open_store(settings: Settings, patience_seconds: float = PATIENCE_SECONDS) -
     if settings.firestore is not None:
         return _firestore(settings, settings.firestore, patience_seconds)
     path = settings.store_path
+    if settings.retention_days:
+        raise ConfigurationError(
+            f"EVALFORGE_RETENTION_DAYS={settings.retention_days}: only Firestore deletes by itself; unset it, "
+            "or set EVALFORGE_STORE=firestore://PROJECT"
+        )
     if settings.store is None:
         data_folder()
     return SqliteStore(path, patience_seconds)
@@ -41,4 +47,5 @@ def _firestore(settings: Settings, place: FirestoreDatabase, patience_seconds: f
             "run `make gcp` in the clone of EvalForge"
         ) from None
     prefix, emulator = settings.collection_prefix, settings.firestore_emulator
-    return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds)
+    retention = timedelta(days=settings.retention_days) or None
+    return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds, retention)
