@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SEEDS ?= 2000
 FIRST ?= 1000
 
-.PHONY: demo gcp ner test soak check bench contracts lock clean
+.PHONY: demo gcp ner test soak check bench contracts image-test lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
@@ -34,6 +34,10 @@ bench: .venv/.dev .venv-bench/.presidio
 
 contracts: .venv/.dev
 	$(BIN)/python -m scripts.contracts
+
+# The container image, built and run for real: Linux, root, buildah, debootstrap.
+image-test: .venv/.dev
+	PYTHONPATH=tests $(BIN)/python -m scripts.image
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EvalForge needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3")'
