@@ -27,6 +27,7 @@ from evalforge.storage.firestore_documents import EXPIRE_AT, capture_document, t
 from evalforge.storage.firestore_lease import FIELDS as LEASE_FIELDS
 from evalforge.storage.firestore_manifests import BYTES_A_SHARD, ManifestDocuments
 from helpers.captures import capture, dead_letter, run
+from helpers.terraform import planned
 
 PREFIX = "evalforge_"
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -131,3 +132,13 @@ def manifest_fields(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def test_firebases_command_finds_the_indexes() -> None:
     told = json.loads((DEPLOY / "firebase.json").read_text(encoding="utf-8"))
     assert json.loads((DEPLOY / told["firestore"]["indexes"]).read_text(encoding="utf-8")) == DECLARED
+
+
+def test_terraform_makes_the_same_indexes_and_exemptions() -> None:
+    made = planned()["firestore"]
+    assert {
+        (index["collection"], tuple((field["path"], field["order"]) for field in index["fields"]))
+        for index in made["indexes"].values()
+    } == COMPOSITE
+    assert {(one["collection"], one["field"]) for one in made["exemptions"].values()} == EXEMPT
+    assert len(made["indexes"]) == len(COMPOSITE)

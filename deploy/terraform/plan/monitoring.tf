@@ -21,7 +21,7 @@ locals {
   }
 
   complete_runs = "logging_googleapis_com:user_${local.prefix}_runs{monitored_resource=\"cloud_run_revision\",outcome=\"complete\"}"
-  none_lately   = "(sum(increase(${local.complete_runs}[${var.silent_minutes}m])) or vector(0)) < 1"
+  none_lately   = "(sum(increase(${local.complete_runs}[${var.silent_minutes}m])) or vector(0)) < 0.5"
 
   # A condition on absence never fires for a series that never was, and a metric of the log has no series before its
   # first line. A sum over nothing does fire, with 0 put in for it; what must then be told apart is a service that
@@ -29,7 +29,7 @@ locals {
   alerts = {
     stopped = {
       title   = "${var.name}: no run has been complete for ${var.silent_minutes} minutes"
-      query   = "${local.none_lately} and on() sum(increase(${local.complete_runs}[23h])) >= 1"
+      query   = "${local.none_lately} and on() sum(increase(${local.complete_runs}[23h])) > 0.5"
       seconds = 0
       advice  = "Runs were complete in the last day and are no more. Look at /health of the service for the reasons, and at its log for the last report."
     }
