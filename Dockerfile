@@ -1,11 +1,13 @@
-# syntax=docker/dockerfile:1
 # The service: python and what it needs, nothing that builds, nobody but its own user, nothing written but below /tmp.
 # Any base with Python 3.11 or newer and CA certificates does; pin it by digest where builds must be repeatable.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
 # pip's own settings, for those who have a mirror or a folder of wheels.
-ARG PIP_INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX PIP_CERT
+ARG PIP_INDEX_URL
+ARG PIP_FIND_LINKS
+ARG PIP_NO_INDEX
+ARG PIP_CERT
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /build
 # The tools that build the wheel stay here; the result's environment has no pip either.
@@ -18,7 +20,7 @@ COPY src src
 RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . \
  && /tools/bin/python -m pip --python /opt/evalforge/bin/python install --quiet --no-compile --no-deps --no-index dist/*.whl
 # Bytecode and compiled rules are made now: at run time there is nowhere to keep them, and a cold start would wait.
-# Bytecode that is checked against hashes, never against times, stays valid however an image's layers are unpacked.
+# Nothing compares the bytecode with its source's time, so that it holds however the image's layers are unpacked.
 RUN /opt/evalforge/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/evalforge/lib
 RUN KF_RULE_CACHE_DIR=/build/rule-cache /opt/evalforge/bin/python -c \
  'from evalforge.ingestion.pii.text.engine import TextEngine; TextEngine().scan("x@example.com")' \
