@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SEEDS ?= 2000
 FIRST ?= 1000
 
-.PHONY: demo gcp metrics ner test live soak check bench contracts lock clean
+.PHONY: demo gcp metrics ner test live soak check bench contracts terraform-check image-test lock clean
 
 demo: .venv/.run
 	@$(BIN)/evalforge demo
@@ -35,12 +35,25 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory terraform-check
+
+# What can be held of deploy/terraform without the provider: form, decisions, and arguments by the provider's published schema.
+PLAN := terraform -chdir=deploy/terraform/plan
+terraform-check: .venv/.dev
+	@if command -v terraform >/dev/null; then \
+	  terraform fmt -check -recursive -diff deploy/terraform && $(PLAN) init -backend=false >/dev/null && $(PLAN) test; \
+	else echo "NOT CHECKED: terraform is not installed, so that nobody looked at the form and the decisions of deploy/terraform" >&2; fi
+	$(BIN)/python -m scripts.terraform_schema
 
 bench: .venv/.dev .venv-bench/.presidio
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 contracts: .venv/.dev
 	$(BIN)/python -m scripts.contracts
+
+# The container image, built and run for real: Linux, root, buildah, debootstrap.
+image-test: .venv/.dev
+	PYTHONPATH=tests $(BIN)/python -m scripts.image
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EvalForge needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3")'

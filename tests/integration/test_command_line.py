@@ -53,6 +53,11 @@ BAD_INPUT: dict[str, tuple[list[str], dict[str, str], list[str]]] = {
     "no hash key": (["capture"], {"EVALFORGE_HASH_KEY": ""}, ["EVALFORGE_HASH_KEY", "32 bytes"]),
     "a short hash key": (["sanitize"], {"EVALFORGE_HASH_KEY": "canary-short"}, ["EVALFORGE_HASH_KEY", "32 bytes"]),
     "a page limit of 0": (["capture"], {"EVALFORGE_PAGE_LIMIT": "0"}, ["EVALFORGE_PAGE_LIMIT", "0", "1 to 5000"]),
+    "a retention that sqlite would not keep": (
+        ["capture"],
+        {"EVALFORGE_RETENTION_DAYS": "30"},
+        ["EVALFORGE_RETENTION_DAYS=30", "Firestore"],
+    ),
     "a use of text that is none": (["capture"], {"EVALFORGE_TEXT": "hide"}, ["EVALFORGE_TEXT", "hide", "redact"]),
     "a store elsewhere": (["captures", "list"], {"EVALFORGE_STORE": "redis://x"}, ["EVALFORGE_STORE", "redis://x"]),
     "a scope that does not parse": (["capture"], {"EVALFORGE_SCOPE": "env:(prod"}, ["EVALFORGE_SCOPE", "env:(prod"]),

@@ -27,6 +27,8 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         ("EVALFORGE_PAGE_LIMIT", "0"),
         ("EVALFORGE_PAGE_LIMIT", "5001"),
         ("EVALFORGE_PAGE_LIMIT", "many"),
+        ("EVALFORGE_RETENTION_DAYS", "6"),
+        ("EVALFORGE_RETENTION_DAYS", "7.5"),
         ("EVALFORGE_LOOKBACK_HOURS", "73"),
         ("EVALFORGE_LOOKBACK_HOURS", "0"),
         ("EVALFORGE_LOOKBACK_HOURS", "nan"),

@@ -23,11 +23,13 @@ from evalforge.models import CoverageRecord, DeadLetter, IngestionRun
 from evalforge.ports import CaptureFilter, Manifest, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_connection import Connection
-from evalforge.storage.firestore_documents import capture_document, to_document
+from evalforge.storage.firestore_documents import EXPIRE_AT, capture_document, to_document
 from evalforge.storage.firestore_examination import every_query, wanted_index
 from evalforge.storage.firestore_lease import FIELDS as LEASE_FIELDS
 from evalforge.storage.firestore_manifests import BYTES_A_SHARD, ManifestDocuments
+from evalforge.storage.patience import Patience
 from helpers.captures import capture, dead_letter, run
+from helpers.terraform import planned
 
 PREFIX = "evalforge_"
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -99,8 +101,8 @@ def test_every_field_is_exempt_from_automatic_indexes_unless_a_query_needs_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fields: dict[str, set[str]] = {
-        "raw_traces": set(capture_document(capture())),
-        "dead_letters": set(to_document(dead_letter())),
+        "raw_traces": set(capture_document(capture())) | {EXPIRE_AT},
+        "dead_letters": set(to_document(dead_letter())) | {EXPIRE_AT},
         "runs": set(to_document(run())),
         "evaluators": {"names"},
         "erased": {"trace_id"},
@@ -121,7 +123,7 @@ def manifest_fields(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.setenv(
         "FIRESTORE_EMULATOR_HOST", "127.0.0.1:1"
     )  # nobody is asked; without it there must be credentials
-    connection = Connection("project", "(default)", PREFIX, None, 1.0)
+    connection = Connection("project", "(default)", PREFIX, None, Patience(1.0))
     large = Manifest(hour="2026-11-23T10", salt="x", entries=bytes(BYTES_A_SHARD + 1))
     documents = [document for _, document in ManifestDocuments(connection).documents_of(large)]
     connection.close()
@@ -138,7 +140,7 @@ def test_doctor_runs_a_query_for_each_index_and_asks_for_the_one_that_is_declare
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
-    connection = Connection("project", "(default)", PREFIX, None, 1.0)
+    connection = Connection("project", "(default)", PREFIX, None, Patience(1.0))
     run = list(every_query(connection))
     connection.close()
     assert set().union(*map(used, run)) == set().union(*map(used, made_queries()))
@@ -147,3 +149,13 @@ def test_doctor_runs_a_query_for_each_index_and_asks_for_the_one_that_is_declare
         if composite:
             collection, fields = wanted_index(query)
             assert (collection, tuple((path, order.upper()) for path, order in fields)) in composite
+
+
+def test_terraform_makes_the_same_indexes_and_exemptions() -> None:
+    made = planned()["firestore"]
+    assert {
+        (index["collection"], tuple((field["path"], field["order"]) for field in index["fields"]))
+        for index in made["indexes"].values()
+    } == COMPOSITE
+    assert {(one["collection"], one["field"]) for one in made["exemptions"].values()} == EXEMPT
+    assert len(made["indexes"]) == len(COMPOSITE)

@@ -28,6 +28,7 @@ from evalforge.common.value_forms import (
     FirestoreDatabase,
     HostAndPort,
     Positive,
+    RetentionDays,
     Site,
     TagValue,
 )
@@ -71,6 +72,9 @@ class Settings(BaseModel):
     )
     firestore_emulator: HostAndPort | None = Field(
         None, alias="FIRESTORE_EMULATOR_HOST", description="host:port, without a scheme"
+    )
+    retention_days: RetentionDays = Field(
+        0, alias="EVALFORGE_RETENTION_DAYS", description="0 (for ever), or a whole number of days from 7 to 3650"
     )
     ml_apps: CommaList = Field((), alias="EVALFORGE_ML_APPS", description="names of ml_apps with commas between them")
     scope: str | None = Field(None, alias="EVALFORGE_SCOPE", description="a Datadog query such as service:support-api")

@@ -9,6 +9,8 @@ COLLECTION_PREFIX = re.compile(r"(?!__)[A-Za-z0-9_-]{1,100}\Z")
 HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
 HIGHEST_PORT = 65_535
 LONGEST_TAG = 200
+SHORTEST_RETENTION_DAYS, LONGEST_RETENTION_DAYS = 7, 3650
+"""Below the longest look-back a capture that was deleted could still be read, and would be missed as known."""
 FIRESTORE = re.compile(
     r"(?P<project>(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9])"
     r"(?:/(?P<database>\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]))?/?\Z"
@@ -29,6 +31,12 @@ class FirestoreDatabase(NamedTuple):
 
 def _comma_list(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _retention(days: int) -> int:
+    if days and not SHORTEST_RETENTION_DAYS <= days <= LONGEST_RETENTION_DAYS:
+        raise ValueError("no retention")
+    return days
 
 
 def _site(site: str) -> str:
@@ -69,3 +77,4 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 CollectionPrefix = Annotated[str, AfterValidator(_collection_prefix)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 TagValue = Annotated[str, AfterValidator(_tag_value)]
+RetentionDays = Annotated[int, AfterValidator(_retention)]

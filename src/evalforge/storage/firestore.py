@@ -4,7 +4,7 @@ Needs the extra `gcp`; import this module only when it is used. A document's id 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -37,17 +37,19 @@ class FirestoreStore:
         emulator: str | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
         stop: Callable[[], bool] = lambda: False,
+        retention: timedelta | None = None,
     ) -> None:
         """Raises ConfigurationError where there are no credentials; whether the database is there shows at first use.
 
         `emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself. `stop` tells when the process
-        must end soon, and every call with it.
+        must end soon, and every call with it. `retention`: how long captures and dead letters are marked to be kept,
+        for the database's TTL policy; None means for ever.
         """
         self._connection = Connection(project, database, prefix, emulator, Patience(patience_seconds, stop))
         self._lease = LeaseDocument(self._connection)
         self._readings = ManifestDocuments(self._connection)
         self._eraser = Eraser(self._connection, self._lease, self._readings)
-        self._committer = Committer(self._connection, self._lease, self._eraser, self._readings)
+        self._committer = Committer(self._connection, self._lease, self._eraser, self._readings, retention)
         self._captures = self._connection.collection("raw_traces")
         self._letters = self._connection.collection("dead_letters")
         self._runs = self._connection.collection("runs")

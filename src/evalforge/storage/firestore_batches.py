@@ -7,6 +7,7 @@ asked just before (`Foreseen`) is not read again: if it is no longer so, Firesto
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import msgspec
 from google.api_core.exceptions import GoogleAPIError, InvalidArgument
@@ -45,10 +46,15 @@ class Committer:
     """Writes the batches of runs."""
 
     def __init__(
-        self, connection: Connection, lease: LeaseDocument, eraser: Eraser, readings: ManifestDocuments
+        self,
+        connection: Connection,
+        lease: LeaseDocument,
+        eraser: Eraser,
+        readings: ManifestDocuments,
+        retention: timedelta | None,
     ) -> None:
         self._connection, self._lease, self._eraser = connection, lease, eraser
-        self._items = Items(connection, readings)
+        self._items = Items(connection, readings, retention)
         self._erased = connection.collection("erased")
         self.evaluators = connection.collection("evaluators").document("known")
         self._foreseen = Foreseen()

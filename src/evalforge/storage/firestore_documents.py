@@ -4,6 +4,7 @@ Native maps and lists refuse legal JSON (nested lists, empty keys, integers abov
 finding 8) and cost more to encode, so that the payload and its like are text.
 """
 
+from datetime import datetime, timedelta
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -20,6 +21,8 @@ SCHEMA_VERSION = "schema_version"
 NAMES = "names"
 USER_HASHES = "user_hashes"
 """Beside a capture's own fields: every user it names, wherever in it, for erasure."""
+EXPIRE_AT = "expire_at"
+"""When Firestore may delete the document, if the database has a TTL policy on this field."""
 BACKLOGS = ("status", "processed")
 """Fields that no run writes but with a new document."""
 BYTES_A_FIELD = 32
@@ -44,6 +47,11 @@ def capture_document(capture: FailureCapture) -> Document:
     texts = [value.encode() for value in document.values() if isinstance(value, str)]
     named = frozenset[str]().union(*map(named_in, texts))
     return document | {"status": "new", "processed": False, USER_HASHES: sorted(named)}
+
+
+def expiring(document: Document, since: str, after: timedelta | None) -> Document:
+    """The document with the moment at which it expires: so long after the moment `since`; None means never."""
+    return document if after is None else document | {EXPIRE_AT: datetime.fromisoformat(since) + after}
 
 
 def to_capture(snapshot: Snapshot) -> FailureCapture:
@@ -163,6 +171,8 @@ def _fill(field: Any, value: Any) -> None:
             field.integer_value = value
         case float():
             field.double_value = value
+        case datetime():
+            field.timestamp_value.FromDatetime(value)
         case _:
             field.array_value.SetInParent()
             for part in value:

@@ -5,6 +5,7 @@ batch is cut, nothing is told as read before it is there.
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Literal, NamedTuple, TypeAlias
 
 from google.cloud.firestore import DocumentReference
@@ -17,6 +18,7 @@ from evalforge.storage.firestore_documents import (
     BACKLOGS,
     Document,
     capture_document,
+    expiring,
     size_of,
     to_delete,
     to_document,
@@ -71,7 +73,9 @@ class Item(NamedTuple):
 class Items:
     """Makes them."""
 
-    def __init__(self, connection: Connection, readings: ManifestDocuments) -> None:
+    def __init__(self, connection: Connection, readings: ManifestDocuments, retention: timedelta | None) -> None:
+        """`retention`: how long after they were first stored captures and dead letters expire; None means never."""
+        self._retention = retention
         self._captures, self._letters = connection.collection("raw_traces"), connection.collection("dead_letters")
         self._readings = readings
 
@@ -79,7 +83,8 @@ class Items:
         """Everything of the batch but the evaluators."""
         for capture in batch.captures:
             reference = self._captures.document(capture.trace_id)
-            yield _item(reference, "new or there", capture_document(capture), capture)
+            document = expiring(capture_document(capture), capture.fetched_at, self._retention)
+            yield _item(reference, "new or there", document, capture)
         for letter in batch.dead_letters:
             yield self.of_letter(letter)
         for letter in batch.retried:
@@ -95,7 +100,8 @@ class Items:
 
     def of_letter(self, letter: DeadLetter, when: When = "new") -> Item:
         """That of a dead letter, which stays as it is if it is there."""
-        return _item(self._letters.document(letter.dead_letter_id), when, to_document(letter), letter)
+        document = expiring(to_document(letter), letter.first_seen_at, self._retention)
+        return _item(self._letters.document(letter.dead_letter_id), when, document, letter)
 
 
 def parted(items: Iterable[Item]) -> Iterator[list[Item]]:

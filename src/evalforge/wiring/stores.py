@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from evalforge.common.config import Settings, data_folder, silence_grpc
 from evalforge.common.errors import ConfigurationError
@@ -24,6 +25,11 @@ def open_store(
     if settings.firestore is not None:
         return _firestore(settings, settings.firestore, patience_seconds, stop)
     path = settings.store_path
+    if settings.retention_days:
+        raise ConfigurationError(
+            f"EVALFORGE_RETENTION_DAYS={settings.retention_days}: only Firestore deletes by itself; unset it, "
+            "or set EVALFORGE_STORE=firestore://PROJECT"
+        )
     if settings.store is None:
         data_folder()
     return SqliteStore(path, patience_seconds, stop)
@@ -54,7 +60,8 @@ def _firestore(settings: Settings, place: FirestoreDatabase, patience_seconds: f
     with _clients_needed(settings):
         from evalforge.storage.firestore import FirestoreStore
     prefix, emulator = settings.collection_prefix, settings.firestore_emulator
-    return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds, stop)
+    retention = timedelta(days=settings.retention_days) or None
+    return FirestoreStore(place.project, place.database, prefix, emulator, patience_seconds, stop, retention)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("google.cloud.firestore")
 
 import grpc
+import msgspec
 from google.cloud.firestore import DELETE_FIELD, Client
 
 from evalforge.common.errors import ConfigurationError, LeaseHeld, StoreError, StoreNewerThanCode
@@ -33,6 +34,42 @@ def large(trace_id: str, characters: int) -> Any:
 
 def ids(store: FirestoreStore) -> list[str]:
     return sorted(one.trace_id for one in store.list_captures(EVERYTHING))
+
+
+# Retention
+
+
+def test_captures_and_dead_letters_say_when_they_expire_and_nothing_else_does(project: str, client: Client) -> None:
+    """Counted from when they were first stored, so that a later run does not move it."""
+    keeping = FirestoreStore(project, "(default)", PREFIX, retention=timedelta(days=30))
+    lease = keeping.acquire_lease("r1", NOON, 60)
+    first = capture("a1", fetched_at="2026-11-23T10:00:00.000Z")
+    letter = dead_letter("d1", first_seen_at="2026-11-23T11:00:00.000Z")
+    keeping.commit(lease, Batch(captures=[first], dead_letters=[letter], evaluators={"tone"}))
+    keeping.commit(lease, Batch(captures=[msgspec.structs.replace(first, last_failed_at="2026-11-23T11:59:00.000Z")]))
+    keeping.save_run(run())
+    expiring = {
+        f"{collection.id}/{document.id}": document.get("expire_at").isoformat()
+        for collection in client.collections()
+        for document in collection.stream()
+        if "expire_at" in document.to_dict()
+    }
+    assert expiring == {
+        f"{PREFIX}raw_traces/a1": "2026-12-23T10:00:00+00:00",
+        f"{PREFIX}dead_letters/d1": "2026-12-23T11:00:00+00:00",
+    }
+    assert [one.trace_id for one in keeping.list_captures(EVERYTHING)] == ["a1"]
+    assert list(keeping.list_dead_letters()) == [letter]
+    keeping.close()
+
+
+def test_without_a_retention_nothing_says_when_it_expires(store: FirestoreStore, lease: Lease, client: Client) -> None:
+    store.commit(lease, Batch(captures=[capture("a1")], dead_letters=[dead_letter("d1")]))
+    stored = [
+        one.to_dict() for name in ("raw_traces", "dead_letters") for one in client.collection(PREFIX + name).stream()
+    ]
+    assert len(stored) == 2
+    assert not any("expire_at" in document for document in stored)
 
 
 # Commits
