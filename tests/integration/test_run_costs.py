@@ -60,7 +60,11 @@ def test_a_run_that_costs_more_than_it_may_stops_partial_says_what_to_change_and
 ) -> None:
     spans = [failed(number) for number in range(1, 901)]
     with FakeDatadog(spans=spans) as server:
-        env = on_firestore(server.url, firestore_emulator, EVALFORGE_MAX_RUN_COST_USD="0.0005")
+        slowly = {
+            "EVALFORGE_PAGE_LIMIT": "5",
+            "EVALFORGE_REQUESTS_PER_MINUTE": "3000",
+        }  # the bound comes before the end
+        env = on_firestore(server.url, firestore_emulator, EVALFORGE_MAX_RUN_COST_USD="0.0005", **slowly)
         done = evalforge("capture", env=env)
         assert done.code == 3
         assert done.report["outcome"] == done.report["coverage"]["state"] == "partial"
