@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from evalforge.common.clock import timestamp
 from evalforge.ingestion.segment_reading import OUT_OF_ORDER, PartReading, SegmentReading
 from evalforge.models import Window
@@ -108,3 +110,57 @@ def test_a_search_whose_pages_are_not_in_order_takes_back_only_what_it_touches()
     first.ended(None)
     second.ended(None)
     assert sorted(segment.whole) == [12, 13, 14, 15]
+
+
+def at(minutes: float) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+def page(part: PartReading, first: datetime, last: datetime | None, *, sure: bool = True) -> None:
+    hours = [f"{one:%Y-%m-%dT%H}" for one in (first, last) if one is not None]
+    part.saw(hours, sure=sure, first=first, last=last)
+
+
+def test_within_an_hour_it_is_told_how_far_the_pages_came_less_a_second() -> None:
+    segment = Segment()
+    part = segment.read_by(0, 4)
+    assert segment.reading.reached == {}
+    page(part, at(70), at(80))
+    assert segment.whole == [12]
+    assert segment.reading.reached == {at(60): at(80) - timedelta(seconds=1)}
+
+
+def test_of_two_searches_over_an_hour_the_one_that_is_behind_tells_how_far_it_is_read() -> None:
+    segment = Segment()
+    first, second = segment.read_by(0, 1), segment.read_by(0, 1)
+    page(first, at(10), at(30))
+    assert segment.reading.reached == {}
+    page(second, at(5), at(20))
+    assert segment.reading.reached == {at(0): at(20) - timedelta(seconds=1)}
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param([(at(10), at(30)), (at(20), at(40))], id="a page begins before the one before it ended"),
+        pytest.param([(at(10), at(30)), (at(31), None)], id="it cannot be told when a page ended"),
+        pytest.param([(at(30), at(10))], id="a page ends before it began"),
+    ],
+)
+def test_where_pages_do_not_follow_each_other_nothing_is_told_of_the_hour(
+    pages: list[tuple[datetime, datetime]],
+) -> None:
+    segment = Segment()
+    part = segment.read_by(0, 1)
+    for first, last in pages:
+        page(part, first, last)
+    page(part, at(50), at(55))
+    assert segment.reading.reached == {}
+
+
+def test_what_is_doubtful_is_not_passed() -> None:
+    segment = Segment()
+    part = segment.read_by(0, 1)
+    page(part, at(10), at(30), sure=False)
+    page(part, at(31), at(40))
+    assert segment.reading.reached == {}

@@ -9,7 +9,16 @@ import pytest
 from evalforge.common.clock import timestamp
 from evalforge.ingestion.run_coverage import RunCoverage
 from evalforge.ingestion.segment_reading import PartReading
-from evalforge.ingestion.slices import HOUR, Segment, compacted, record_for, window_of, with_reading
+from evalforge.ingestion.slices import (
+    HOUR,
+    Segment,
+    compacted,
+    hour_of,
+    record_for,
+    window_of,
+    with_attempt,
+    with_reading,
+)
 from evalforge.models import NOT_REACHED, CoverageRecord, SliceReading, covered
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -164,3 +173,31 @@ def test_pages_that_turn_out_not_to_be_in_order_take_back_what_was_taken_for_rea
     coverage.interrupted("the deadline")
     assert coverage.unsaved() is not None, "what was committed is taken back"
     assert hours_read(coverage, NOON) == []
+
+
+def test_the_next_run_goes_on_within_the_hour_where_an_attempt_stopped() -> None:
+    record = after_a_run(NOON, None, 0.0)
+    later = NOON + timedelta(minutes=15)
+    stopped = coverage_at(later, record, 0.0)
+    segment = next(one for one in stopped.segments if NOON - 3 * HOUR in one.slices)
+    part = reading_of(stopped, segment)
+    reached = datetime.fromisoformat(segment.window.start) + timedelta(minutes=100)
+    part.saw([f"{reached:%Y-%m-%dT%H}"], sure=True, first=reached, last=reached)
+    stopped.interrupted("the call budget")
+    record = stopped.unsaved()
+    assert record is not None
+    third = coverage_at(later + timedelta(minutes=15), record, 0.0)
+    again = next(one for one in third.segments if hour_of(reached) == one.slices[0])
+    assert again.window.start == timestamp(reached - timedelta(seconds=1))
+    reading_of(third, again).ended(None)
+    told = {one.start: one for one in (third.unsaved() or record).slices}[timestamp(hour_of(reached))]
+    assert (told.reason, told.resume_from, told.begun_at) == (None, None, None)
+    assert told.read_at == timestamp(later)
+
+
+def test_what_an_attempt_of_a_clock_that_was_ahead_left_is_not_gone_on_with() -> None:
+    record = record_for(None, "a", window_of(NOON, 24))
+    hour = NOON - 2 * HOUR
+    ahead = with_attempt(record, {hour: hour + HOUR / 2}, read_at=timestamp(NOON + HOUR), spans={})
+    again = record_for(ahead, "a", window_of(NOON, 24))
+    assert {one.resume_from for one in again.slices} == {None}

@@ -16,6 +16,7 @@ from evalforge.ingestion.slices import (
     plan,
     plan_deep,
     record_for,
+    with_attempt,
     with_doubt,
     with_reading,
     with_slices_of,
@@ -83,11 +84,14 @@ class RunCoverage:
     def interrupted(self, reason: str) -> None:
         """What is left of the segments that were begun cannot be read whole by this run.
 
-        In the deep pass that takes nothing from what earlier runs read of it.
+        The next run goes on where each of them stopped. In the deep pass that takes nothing from what earlier runs
+        read of it.
         """
         for reading in self._readings:
             if reading.begun and reading.left and not reading.deep:
                 self._record = with_doubt(self._record, reading.left, reading.reason or reason)
+            reached = reading.reached
+            self._record = with_attempt(self._record, reached, read_at=self._read_at, spans=reading.spans)
         self._readings = []
 
     def doubted(self) -> None:

@@ -16,6 +16,8 @@ from evalforge.ingestion.manifests import HOUR_FORMAT, UNKNOWN_HOUR
 from evalforge.models import Window
 
 OUT_OF_ORDER = "Datadog's pages were not in the order of time"
+SAME_MOMENT = timedelta(seconds=1)
+"""Spans that begin so near to each other may come in any order, and on different pages."""
 NOWHERE = datetime.min.replace(tzinfo=UTC)
 
 
@@ -64,10 +66,21 @@ class SegmentReading:
             self._taken_back(self, back)
             self.left = left
 
+    @property
+    def reached(self) -> dict[datetime, datetime]:
+        """How far each slice was read from its beginning that was not read whole, if that is further than nothing."""
+        found = {start: min((part.unread_from for part in self._touching(start)), default=start) for start in self.left}
+        return {start: moment for start, moment in found.items() if moment > start}
+
     def _is_whole(self, start: datetime) -> bool:
-        end = min(start + timedelta(hours=1), self._run_end)
-        touching = [part for part in self._parts if part.start < end and part.end > start]
-        return all(part.reached >= min(end, part.end) for part in touching)
+        end = self._end_of(start)
+        return all(part.reached >= min(end, part.end) for part in self._touching(start))
+
+    def _touching(self, start: datetime) -> "list[PartReading]":
+        return [part for part in self._parts if part.start < self._end_of(start) and part.end > start]
+
+    def _end_of(self, start: datetime) -> datetime:
+        return min(start + timedelta(hours=1), self._run_end)
 
 
 class PartReading:
@@ -79,11 +92,22 @@ class PartReading:
         self._first_hour, self._last_hour = f"{self.start:{HOUR_FORMAT}}", f"{self.end:{HOUR_FORMAT}}"
         self.reached = NOWHERE
         self._latest, self._in_order, self._is_cut = "", True, False
+        self._moment: datetime | None = self.start
 
-    def saw(self, hours: Iterable[str], *, sure: bool) -> None:
+    @property
+    def unread_from(self) -> datetime:
+        """Everything of it that began before was read, as far as can be told."""
+        if self.reached >= self.end:
+            return self.end
+        return self.start if self._moment is None else max(self.start, self._moment - SAME_MOMENT)
+
+    def saw(
+        self, hours: Iterable[str], *, sure: bool, first: datetime | None = None, last: datetime | None = None
+    ) -> None:
         """A page was read, with spans that began in these hours, in this order. What lies before is read whole.
 
-        `sure` while nothing makes that doubtful.
+        `sure` while nothing makes that doubtful. `first` and `last` are when its first and its last span began, None
+        where that cannot be told.
         """
         for hour in hours:
             if hour == UNKNOWN_HOUR or not self._first_hour <= hour <= self._last_hour:
@@ -92,9 +116,17 @@ class PartReading:
                 self._fall_back()
             self._latest = max(self._latest, hour)
             self._segment.spans[_start_of(hour)] += 1
-        if sure and self._in_order and self._latest:
+        in_order = sure and self._in_order
+        self._moment = self._moment_after(first, last) if in_order else None
+        if in_order and self._latest:
             self.reached = max(self.reached, _start_of(self._latest))
             self._segment.moved()
+
+    def _moment_after(self, first: datetime | None, last: datetime | None) -> datetime | None:
+        """How far a page has come within its hour; None from then on where the pages do not follow each other."""
+        if self._moment is None or first is None or last is None:
+            return None
+        return max(self._moment, last) if self._moment - SAME_MOMENT <= first <= last else None
 
     def _fall_back(self) -> None:
         self._in_order, self.reached = False, NOWHERE

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from evalforge.common.clock import timestamp
 from evalforge.common.threads import Threads
@@ -66,10 +67,11 @@ class SliceSearch:
         self._end, self._past = middle, middle + OVERLAP
         return half
 
-    def saw(self, hours: Iterable[str]) -> None:
-        """Its next page was taken in, with spans of these hours."""
+    def saw(self, page: Page, hours: Iterable[str]) -> None:
+        """This page of it was taken in, with spans of these hours."""
         self._segment.begun = True
-        self.part.saw(hours, sure=self._is_sure)
+        first, last = (next(iter(_starts(some)), None) for some in (page.items[:1], page.items[-1:]))
+        self.part.saw(hours, sure=self._is_sure, first=first, last=last)
 
     def gave(self, half: "SliceSearch") -> None:
         """The later half of what was left is read by another."""
@@ -111,7 +113,7 @@ def searches_of(
 
 
 def read(
-    searches: Sequence[SliceSearch], source: TraceSource, threads: Threads | None, partial: Callable[[str], None]
+    searches: Sequence[SliceSearch], source: TraceSource, threads: Threads | None, told: Callable[[str], None]
 ) -> Generator[tuple[Page, Saw], None, None]:
     """Every page, with whom to tell of the hours in it. Raises SearchInterrupted when none is left that may be read.
 
@@ -125,7 +127,7 @@ def read(
         for search, what in coming:
             if isinstance(what, Page):
                 in_a_row = 0
-                yield what, search.saw
+                yield what, partial(search.saw, what)
             elif isinstance(what, SliceSearch):
                 search.gave(what)
             elif what.failure is None:
@@ -133,7 +135,7 @@ def read(
             elif isinstance(what.failure, SearchInterrupted):
                 in_a_row += 1
                 search.ended(what.failure.reason)
-                partial(what.failure.reason)
+                told(what.failure.reason)
                 if what.failure.ends_run or in_a_row == FAILURES_IN_A_ROW:
                     over = over or what.failure
                     if side is None:

@@ -61,11 +61,14 @@ def plan(record: CoverageRecord, window: Window) -> list[Segment]:
     """The slices of the window in the order in which they are read: newest first, then those not read for longest.
 
     Neighbours are searched together while the last readings saw few spans in them, or where none has been read yet.
+    A slice in which an attempt ended early is gone on with where that stopped.
     """
     start, end = _moment(window.start), _moment(window.end)
     wanted = [one for one in record.slices if _moment(one.end) > start and _moment(one.start) < end]
     wanted.sort(key=lambda one: one.start, reverse=True)
-    if sum(one.spans for one in wanted) <= SPANS_A_SEARCH and all(one.read_at for one in wanted):
+    if sum(one.spans for one in wanted) <= SPANS_A_SEARCH and all(
+        one.read_at and not one.resume_from for one in wanted
+    ):
         return [_segment(wanted, start, end)] if wanted else []
     newest, left = wanted[:1], wanted[1:]
     if len(left) > 1 and is_cut(record, _moment(left[-1].start), window):
@@ -124,10 +127,35 @@ def with_reading(
 
     def told(one: SliceReading) -> SliceReading:
         start, end = _moment(one.start), _moment(one.end)
-        reached = timestamp(min(end, until))
-        return msgspec.structs.replace(one, until=reached, read_at=read_at, reason=None, spans=spans.get(start, 0))
+        return msgspec.structs.replace(
+            one,
+            until=timestamp(min(end, until)),
+            read_at=one.begun_at or read_at,
+            reason=None,
+            spans=_seen(one, spans.get(start, 0)),
+            resume_from=None,
+            begun_at=None,
+        )
 
     return _changed(record, slices, told)
+
+
+def with_attempt(
+    record: CoverageRecord, reached: Mapping[datetime, datetime], *, read_at: str, spans: Mapping[datetime, int]
+) -> CoverageRecord:
+    """The record after an attempt ended early within these slices, each of them read whole up to a moment."""
+
+    def told(one: SliceReading) -> SliceReading:
+        start = _moment(one.start)
+        resume_from = max(timestamp(reached[start]), one.resume_from or "")
+        seen = _seen(one, spans.get(start, 0))
+        return msgspec.structs.replace(one, resume_from=resume_from, begun_at=one.begun_at or read_at, spans=seen)
+
+    return _changed(record, reached.keys(), told)
+
+
+def _seen(one: SliceReading, spans: int) -> int:
+    return spans + (one.spans if one.resume_from else 0)
 
 
 def with_doubt(record: CoverageRecord, slices: Collection[datetime], reason: str) -> CoverageRecord:
@@ -172,11 +200,14 @@ def _by_now(slices: Iterable[SliceReading], now: datetime) -> Iterator[SliceRead
     """Those that have begun and are remembered; what a clock that was ahead claims to have read is unread."""
     for one in slices:
         if timestamp(now - REMEMBERED) < one.end and one.start < timestamp(now):
-            yield _unread(one, CLOCK_WAS_AHEAD) if was_read_ahead(one, now) else one
+            if was_read_ahead(one, now) or (one.begun_at or "") > timestamp(now):
+                yield _unread(one, CLOCK_WAS_AHEAD)
+            else:
+                yield one
 
 
 def _unread(one: SliceReading, reason: str) -> SliceReading:
-    return msgspec.structs.replace(one, until=None, read_at=None, reason=reason, spans=0)
+    return SliceReading(start=one.start, end=one.end, reason=reason)
 
 
 def _is_whole(one: SliceReading) -> bool:
@@ -207,11 +238,14 @@ def _new(start: datetime, end: datetime) -> Iterator[SliceReading]:
 
 
 def _neighbours(slices: Sequence[SliceReading]) -> Iterator[list[SliceReading]]:
-    """Slices, newest first, in runs that adjoin and are few spans together, as far as is known."""
+    """Slices, newest first, in runs that adjoin and are few spans together, as far as is known.
+
+    Only the oldest of a run can be gone on with where an attempt stopped.
+    """
     run: list[SliceReading] = []
     for one in slices:
         spans = sum(each.spans for each in run) + one.spans
-        if run and (run[-1].start != one.end or spans > SPANS_A_SEARCH):
+        if run and (run[-1].start != one.end or run[-1].resume_from or spans > SPANS_A_SEARCH):
             yield run
             run = []
         run.append(one)
@@ -220,8 +254,10 @@ def _neighbours(slices: Sequence[SliceReading]) -> Iterator[list[SliceReading]]:
 
 
 def _segment(group: Iterable[SliceReading], start: datetime, end: datetime) -> Segment:
-    moments = sorted(_moment(one.start) for one in group)
-    window = Window(start=timestamp(max(start, moments[0])), end=timestamp(min(end, moments[-1] + HOUR)))
+    slices = sorted(group, key=lambda one: one.start)
+    moments = [_moment(one.start) for one in slices]
+    first = _moment(slices[0].resume_from or slices[0].start)
+    window = Window(start=timestamp(max(start, first)), end=timestamp(min(end, moments[-1] + HOUR)))
     return Segment(slices=tuple(moments), window=window)
 
 

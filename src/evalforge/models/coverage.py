@@ -55,7 +55,11 @@ class SliceReading(msgspec.Struct, frozen=True, kw_only=True):
     until: everything that began before was read whole by one reading; null if nothing ever was.
     read_at: start of the run that did; null if none did.
     reason: why the last attempt could not read all of it; null if it did.
-    spans: matching spans that the last whole reading saw, from which the next one is planned.
+    spans: matching spans that the last whole reading saw, from which the next one is planned; with those of an attempt
+        that ended early within the slice.
+    resume_from: everything that began before was read whole by an attempt that ended early, and the next attempt goes
+        on there; null where none did.
+    begun_at: start of the run that began that attempt; null with resume_from.
     """
 
     start: Moment
@@ -64,6 +68,8 @@ class SliceReading(msgspec.Struct, frozen=True, kw_only=True):
     read_at: Moment | None = None
     reason: str | None = None
     spans: int = 0
+    resume_from: Moment | None = None
+    begun_at: Moment | None = None
 
 
 class CoverageRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,13 +93,17 @@ def is_sound(record: CoverageRecord) -> bool:
     """Whether the record can be of our making: moments as we write them, slices without gaps or overlaps."""
     slices = record.slices
     moments = [record.since, record.replayed_at or record.since]
-    moments += [moment for one in slices for moment in (one.start, one.end, one.until, one.read_at) if moment]
+    moments += [moment for one in slices for moment in _moments(one) if moment]
     try:
         as_written = all(timestamp(datetime.fromisoformat(moment)) == moment for moment in moments)
     except (ValueError, OverflowError):
         return False
     adjoining = all(one.end == following.start for one, following in pairwise(slices))
     return as_written and adjoining and all(one.start < one.end for one in slices)
+
+
+def _moments(one: SliceReading) -> tuple[Moment | None, ...]:
+    return one.start, one.end, one.until, one.read_at, one.resume_from, one.begun_at
 
 
 def was_read_ahead(one: SliceReading, now: datetime) -> bool:
