@@ -69,7 +69,7 @@ def written_value(
         group = literal.lastindex or 1
         value = literal[group]
         said = any(map(str.isalnum, value)) and not REFERENCE.match(value)
-        if kind == SECRET and value.lower() in SIGN_IN:
+        if _names_itself(value, kind, key, keys, quoted=quoted):
             return None
         return literal.span(group) if said and not (quoted and _is_field(value, keys)) else None
     if quoted:
@@ -107,6 +107,17 @@ def names_nobody(value: str, kind: str, keys: Keys) -> bool:
     return ATTRIBUTE.match(value) is not None and (
         kind not in (USERNAME, USER_ID) or _is_field(value.rpartition(".")[2], keys)
     )
+
+
+def _names_itself(value: str, kind: str, key: str, keys: Keys, *, quoted: bool) -> bool:
+    """Whether what is written for a value names one: a field, a way to sign in, or code that lists names of keys."""
+    if kind != SECRET:
+        return normal_form(value) == normal_form(key)
+    if value.lower() in SIGN_IN:
+        return True
+    if not (value.isascii() and value.replace("_", "").isalpha()):
+        return False
+    return (quoted and key[0] != "-") or value.endswith(("Auth", "_auth")) or bool(keys.told_by("", value).kind)
 
 
 def _is_field(value: str, keys: Keys) -> bool:

@@ -12,7 +12,7 @@ FILE_ENDINGS = frozenset(
 """Of files that have @ in their names; none is a top-level domain."""
 VERSION_BEFORE = re.compile(
     rb"(?:[vV]|==|>=|<=|~=|(?<![A-Za-z])(?!(?:Client|Host|Server|Peer|Remote|Proxy|Gateway)/)[A-Z][A-Za-z]{2,}/"
-    rb"|(?i:\bversion[\"']?[ :=]{1,3}[\"']?))\Z"
+    rb"|(?i:\bversion[\"']?[ :=]{1,3}[\"']?|\b(?:section|chapter|clause|figure|table|appendix|annex|paragraph) ))\Z"
 )
 PASSWORD_OF_URL = re.compile(rb"://[^\s/?\"'<>]*:[^\s/?\"'<>]*\Z")
 HARMLESS_IPV4 = re.compile(r"127\.|0\.0\.0\.0\Z|255\.|169\.254\.169\.254\Z")

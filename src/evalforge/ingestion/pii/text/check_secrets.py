@@ -9,7 +9,7 @@ import re2
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans
 
 PLACEHOLDER = re.compile(
-    r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+\Z|\{\{|%\(|%s|<|\{[a-z_]*\}\Z"
+    r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+(?:\[|\Z)|\{\{|%\(|%s|<|\{[a-z_]*\}\Z"
     r"|(?:none|null|true|false|undefined|redacted|hidden|masked|change_?me|example|placeholder|your[_-].*|my[_-].*)\Z"
 )
 CODE = re2.compile(
@@ -23,7 +23,7 @@ WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|_*[A-Z]?[a-z]+(
 """Prose and plain names."""
 OTHER_KEY = re.compile(
     rb"(?i)(?:types?|names?|ur[il]|path|file|dir|ttl|seconds|header|field|prefix|suffix|length|size|count|limit|expir[a-z]*"
-    rb"|manager|provider|class|schedule|policy)[\"'\]]{0,2}\s{0,3}(?::=|=>|==|[:=])"
+    rb"|manager|provider|class|schedule|policy|tokeni[sz][a-z_]*)[\"'\]`*]{0,3}\s{0,3}(?::=|=>|==|->|[:=]|value:)"
 )
 """Keys that name something about a secret."""
 PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")
@@ -36,6 +36,7 @@ LONGEST_KEY = 16_384
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?\Z")
 FILES = ("H4sI", "iVBORw0KGgo", "/9j/4", "R0lGOD", "UEsDB")
 """How gzip, PNG, JPEG, GIF and ZIP begin in Base64."""
+SIGN = re.compile(r"[!@#$%^*~+]")
 TRAILING = ".,;:)]}"
 LEAST_SECRET = 6
 LEAST_TOKEN = 8
@@ -102,6 +103,11 @@ def letters_and_digits(candidate: Candidate) -> Spans:
     return ((candidate.start, end),) if both and len(text) >= LEAST_TOKEN and is_opaque(text) else ()
 
 
+def with_sign(candidate: Candidate) -> Spans:
+    """As people choose passwords: letters, digits and a sign that neither code nor a `key=value` has."""
+    return letters_and_digits(candidate) if SIGN.search(candidate.text) and "=" not in candidate.text else ()
+
+
 def private_key(candidate: Candidate) -> Spans:
     """Up to its end, whatever stands before its lines; without an end, the lines below that have a run of Base64."""
     end = END_OF_KEY.search(candidate.data, candidate.start, candidate.start + LONGEST_KEY)
@@ -164,6 +170,7 @@ CHECKS: dict[str, Check] = {
     "header": header,
     "chosen": chosen,
     "letters_and_digits": letters_and_digits,
+    "with_sign": with_sign,
     "private_key": private_key,
     "query": query,
     "basic": basic,
