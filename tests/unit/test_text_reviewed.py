@@ -200,31 +200,12 @@ def test_what_is_like_a_rarer_form_stays(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '"auth": ["apiKeyAuth", "appKeyAuth", "AuthZ"],',
-        'attribute_map = {\n    "api_token": "api_token",\n    "api_secret": "api_secret",\n    "email": "email",\n}',
-        '"BasicAuth",\n"DigestAuth",\n"FunctionAuth",',
-        '407: ("proxy_authentication_required", "proxy_auth", "proxy_authentication"),',
-        "sha512:" + "1d995a74ff65265b" * 8,
         "tokenizer: cl100k_base",
         "$password = $_POST['password'];",
+        "Token: '#ddd0c0'",
         "see section 8.2.1.4 and doi:10.4188/s49661-098-08616-4",
         "046 454 286 tokens were read",
     ],
 )
-def test_names_of_keys_digests_sections_and_counts_stay(text: str) -> None:
-    assert redacted(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"password": "op3nsesame99"}',
-        '("--password", "opensesame")',
-        '"password": "opensesame"',
-        "pw = ('X-Auth-Token', 'op3nsesame99')",
-        "password: [SECRET_abcdef] op3nsesame99!",
-        "contraseña: op3nsesame99",
-    ],
-)
-def test_passwords_beside_names_of_keys_are_still_taken(text: str) -> None:
-    assert "sesame" not in redacted(text)
+def test_tokenizers_colours_sections_publications_and_counts_stay(text: str) -> None:
+    assert found(text) == []

@@ -30,11 +30,11 @@ LITERAL = re.compile(
 )
 """A digit in six characters or more, letters of both cases and a sign, or a sign first: no word, no name in code."""
 REFERENCE = re.compile(
-    r"[$%<{*]|(?:os|self|this|env|process|config|settings|cls|args|kwargs|req|request|ctx)\.|x{3,}\Z|\.{3}"
+    r"[$%<{*]|(?:os|self|this|env|process|config|settings|cls|args|kwargs|req|request|ctx)\.|x{3,}\Z|\.{3}|#[0-9a-f]{6}\Z"
     r"|(?:u?int|float|string|varchar|char|utf|uuid)\d*\b",
     re.IGNORECASE,
 )
-"""Where a value would be: a variable, a template, an attribute, a mask, a type."""
+"""Where a value would be: a variable, a template, an attribute, a mask, a colour, a type."""
 BARE_KINDS = frozenset({SECRET, EMAIL, PHONE, PERSON, USERNAME, USER_ID})
 """What is believed without quotes: an `address` may be one in memory, a `card` one on a page."""
 
@@ -113,7 +113,7 @@ def _names_itself(value: str, kind: str, key: str, keys: Keys, *, quoted: bool) 
     """Whether what is written for a value names one: a field, a way to sign in, or code that lists names of keys."""
     if kind != SECRET:
         return normal_form(value) == normal_form(key)
-    if value.lower() in SIGN_IN:
+    if value.strip().lower() in SIGN_IN:
         return True
     if not (value.isascii() and value.replace("_", "").isalpha()):
         return False

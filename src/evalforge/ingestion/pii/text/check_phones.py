@@ -87,7 +87,7 @@ def national_phone(candidate: Candidate) -> Spans:
     text = candidate.text
     if DATE.search(text) or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
         return ()
-    if _in_a_dump(candidate):
+    if _in_a_dump(candidate) or COUNTED.match(candidate.data, candidate.end):
         return ()
     usual = _without_more_groups(text)
     for each in (usual, text):
