@@ -24,11 +24,11 @@ class Operations:
 
 RESCAN = Operations(reads=32, writes=6)
 """Of a run that finds all 10,000 traces as they are stored: counted on the way to the emulator, 2026-11-23."""
-A_TRACE = Operations(reads=4, writes=2)
-"""Of one trace that is new or changed: counted are two reads (of what is stored of it) and one write, and its context,
+A_TRACE = Operations(reads=2, writes=2)
+"""Of one trace that is new or changed: counted are one read (of what is stored of it) and one write, and its context,
 where it is not there yet, is taken to be as much again (`pipeline._read_context`)."""
-A_COMMIT = Operations(reads=2, writes=1)
-"""Of a commit besides the data: whether anything was erased, and the fence."""
+A_COMMIT = Operations(reads=1, writes=1)
+"""Of a commit besides the data: the lease, which also tells whether anything was erased, and the fence."""
 TRACES_A_COMMIT, HOURS_OF_MANIFESTS = 333, 25
 """10,000 new traces were 30 commits, counted."""
 

@@ -61,6 +61,12 @@ class Answers:
     def resume(self, seconds_ago: float, calls: int) -> None:
         """There is no pace."""
 
+    def searches_at_once(self) -> int:
+        return 1
+
+    def halt(self) -> None:
+        """Nothing is under way."""
+
     def evaluator_names(self) -> frozenset[str]:
         """The org has none."""
         return frozenset()

@@ -74,7 +74,8 @@ class LeaseStore(Protocol):
     def acquire_lease(self, holder: str, now: datetime, seconds: float) -> Lease:
         """The lease with a fence higher than any before. Raises LeaseHeld with holder and end while another's holds.
 
-        `Lease.taken_from` names the holder of a lease that ran out without being released.
+        `Lease.taken_from` names the holder of a lease that ran out without being released, or whose end lies so far
+        ahead that the clock which gave it was wrong.
         """
 
     def renew_lease(self, lease: Lease, now: datetime, seconds: float) -> Lease:

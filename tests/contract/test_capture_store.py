@@ -111,6 +111,17 @@ def test_the_lease_is_held_by_one_and_told_to_the_other(store, lease, open_store
         open_store().acquire_lease("r2", NOON + timedelta(seconds=59), 60)
 
 
+def test_a_lease_that_only_a_clock_far_ahead_can_have_given_holds_nobody_up(open_store):
+    store, ahead = open_store(), NOON + timedelta(days=365)
+    left = store.acquire_lease("ahead", ahead, 60)
+    with pytest.raises(LeaseHeld):
+        store.acquire_lease("r2", ahead, 60)
+    taken = store.acquire_lease("r2", NOON, 60)
+    assert (taken.fence > left.fence, taken.taken_from) == (True, "ahead")
+    with pytest.raises(LeaseHeld):
+        store.commit(left, Batch(captures=[capture("a1")]))
+
+
 def test_a_lease_that_ran_out_goes_to_the_next_with_a_higher_fence(store, lease):
     taken = store.acquire_lease("r2", NOON + timedelta(seconds=60), 60)
     assert taken.fence > lease.fence

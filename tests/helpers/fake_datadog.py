@@ -164,6 +164,8 @@ class FakeDatadog:
     last_page: str = "page is null"
     api_key: str | None = None
     app_key: str | None = None
+    limit_is_fixed: bool = True
+    """A cursor must come back with the page's limit that it was given for."""
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -227,6 +229,8 @@ class FakeDatadog:
         asked = request.attributes
         cursor = asked["page"].pop("cursor", None)
         offset, first = self._cursors.get(cursor, (0, asked)) if cursor else (0, asked)
+        if not self.limit_is_fixed:
+            first = {**first, "page": asked["page"]}
         if cursor and (cursor not in self._cursors or first != asked):
             return reply(400, {"errors": [{"title": "Bad request", "detail": "invalid cursor"}]})
         found = _within(self.spans, asked["filter"]["from"], asked["filter"]["to"])

@@ -16,6 +16,9 @@ from google.cloud.firestore_v1.types import (
     RunQueryResponse,
 )
 
+PREFIX = "evalforge_"
+TOO_LARGE = 1_100_000
+"""Above Firestore's 1 MiB a document."""
 CANARY = "projects/canary-of-the-server/a long text that no person wants to read"
 
 

@@ -45,6 +45,12 @@ class GivenPages:
             self.calls += 1
             yield Page(items=page)
 
+    def searches_at_once(self) -> int:
+        return 1
+
+    def halt(self) -> None:
+        """Nothing is under way."""
+
     def evaluator_names(self) -> frozenset[str]:
         return frozenset()
 

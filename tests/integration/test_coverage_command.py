@@ -1,5 +1,7 @@
 """`evalforge coverage`, and counts that are only lower bounds, as a person and a script see them."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,29 @@ def test_counts_say_at_least_while_something_was_not_read_whole(store: Path) -> 
     assert "at least" in on_a_terminal("runs", "show", run_id, env=environment(store))[1]
     capture_whole(store)
     assert "At least" not in on_a_terminal("captures", "list", env=environment(store))[1]
+
+
+BROKEN = {
+    "a moment that is none": '{"asked": "a", "since": "x", "slices": [{"start": "x", "end": "y"}]}',
+    "an hour at the end of time": '{"asked": "a", "since": "2026-11-23T10:00:00.000Z", "slices": '
+    '[{"start": "9999-12-31T22:00:00.000Z", "end": "9999-12-31T23:00:00.000Z", "spans": 1}]}',
+    "hours that overlap": '{"asked": "a", "since": "2026-11-23T10:00:00.000Z", "slices": ['
+    '{"start": "2026-11-23T10:00:00.000Z", "end": "2026-11-23T12:00:00.000Z"}, '
+    '{"start": "2026-11-23T11:00:00.000Z", "end": "2026-11-23T13:00:00.000Z"}]}',
+    "no JSON": "{",
+}
+
+
+@pytest.mark.parametrize("document", BROKEN.values(), ids=BROKEN)
+def test_a_record_of_coverage_that_cannot_be_ours_is_none_and_the_next_run_makes_it_whole(
+    store: Path, document: str
+) -> None:
+    with FakeDatadog() as server:
+        env = environment(store, server.url)
+        evalforge("capture", env=env)
+        with closing(sqlite3.connect(store)) as connection, connection:
+            connection.execute("UPDATE coverage SET document = ?", (document,))
+        assert evalforge("coverage", env=env).code == 0
+        again = evalforge("capture", "--json", env=env, timeout=20)
+    assert (again.code, again.report["outcome"]) == (0, "complete"), again.err
+    assert {line["state"] for line in evalforge("coverage", env=env).lines} == {"complete"}

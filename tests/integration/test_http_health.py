@@ -176,4 +176,6 @@ def test_dead_letters_degrade_health_until_no_run_could_read_the_span_again(stor
     fill(store, Batch(dead_letters=[dead_letter("d2", first_seen_at=seen)]))
     found = client.get("/health").json()
     assert (found["status"], found["dead_letters"]) == ("degraded", 2)
-    assert found["reasons"] == [f"2 dead letters, the newest first seen {seen}"]
+    [reason] = found["reasons"]
+    assert reason.startswith(f"2 dead letters, the newest first seen {seen}: ")
+    assert "`evalforge dead-letters replay`" in reason, "what to do"

@@ -6,7 +6,7 @@ import pytest
 
 from helpers.simulation.mutations import MUTATIONS, copy_of_the_source, simulated
 
-SEEDS = 12
+SEEDS = 20
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

@@ -25,13 +25,13 @@ def test_of_eight_runs_at_once_one_reads_and_the_others_ask_for_nothing(seed: in
     assert sum("LeaseHeld" in line for line in world.story) == 7
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 5])
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_a_suspended_run_does_not_go_on_asking_beside_the_one_that_took_its_place(seed: int) -> None:
     with folder_in_memory() as folder:
         world = World(seed, lambda: SqliteStore(folder / "store.db"), traces=120)
         world.faults.quiet = True
         world.rate, world.page_limit, world.traces_a_commit = 20, 3, 450
-        suspended = world.start_run(ALL_HAPPENED, Doom("search", 4, after=True, frozen_seconds=150.0))
+        suspended = world.start_run(ALL_HAPPENED, Doom("search", 4, after=True, frozen_seconds=190.0))
         world.scheduler.run()
     late = [
         moment for moment, process in world.datadog.requests if process is suspended and moment > suspended.thawed_at

@@ -35,10 +35,11 @@ def _assert_that_faults_happened(verdicts: list[Verdict]) -> None:
     assert min(one.captures for one in verdicts) >= 10
 
 
-def test_a_seed_tells_the_same_story_in_every_process() -> None:
+@pytest.mark.parametrize("seed", [17, 23])
+def test_a_seed_tells_the_same_story_in_every_process_also_where_slices_are_read_side_by_side(seed: int) -> None:
     told = {
         subprocess.run(
-            [sys.executable, "-m", "helpers.simulation", "--first", "17", "--seeds", "1", "--story"],
+            [sys.executable, "-m", "helpers.simulation", "--first", str(seed), "--seeds", "1", "--story"],
             env={"PYTHONPATH": str(TESTS), "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,

@@ -91,6 +91,21 @@ def test_a_span_that_is_again_as_it_was_is_no_longer_skipped_once_another_versio
     assert run(store, [first], clock).tally.captures_unchanged == 1
 
 
+def test_a_span_that_began_in_another_hour_for_a_while_is_not_skipped_for_what_it_was_before(
+    store: SqliteStore,
+) -> None:
+    """Its entry of the first hour outlives the revision, and tells nothing any more."""
+    clock = FakeClock()
+    first, second = failed(2, **at(3), duration=1), failed(2, **at(2), duration=2)
+    run(store, [root(3), first], clock)
+    run(store, [root(3), second], clock)
+    run(store, [root(3), first], clock)
+    [span] = [one for one in only(store).trace_payload.spans if one.span_id == "2"]
+    assert span.started_at == "2026-11-23T09:00:00.000Z"
+    again = run(store, [root(3), first], clock)
+    assert (again.tally.spans_unchanged, entries(store)) == (1, 1)
+
+
 def test_context_that_was_switched_off_is_read_once_it_is_on(store: SqliteStore) -> None:
     clock, spans = FakeClock(), [root(3), failed(2, **at(3))]
     run(store, spans, clock, context=False)

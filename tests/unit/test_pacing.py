@@ -1,12 +1,13 @@
 """Requests are evenly spaced and never more than allowed in any 60 seconds, seen from the server."""
 
+import heapq
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalforge.ingestion.search.pacing import Pacer
+from evalforge.ingestion.search.pacing import Flight, Pacer
 from evalforge.models import RateLimit
 from helpers.clocks import FakeClock
 
@@ -16,12 +17,30 @@ def drive(pacer: Pacer, clock: FakeClock, trips: list[tuple[float, float]]) -> l
     arrivals = []
     for there, back in trips:
         clock.sleep(pacer.wait_needed())
-        pacer.started()
+        flight = pacer.started()
         clock.advance(there)
         arrivals.append(clock.monotonic())
         clock.advance(back)
-        pacer.finished()
+        pacer.finished(flight)
     return arrivals
+
+
+def drive_at_once(pacer: Pacer, clock: FakeClock, trips: list[tuple[float, float]], most: int) -> list[float]:
+    """Requests of which up to `most` are under way, each as soon as it may. The arrivals, in order."""
+    arrivals: list[float] = []
+    under_way: list[tuple[float, int, Flight]] = []
+    for number, (there, back) in enumerate(trips):
+        while True:
+            wait = pacer.wait_needed() if len(under_way) < most else float("inf")
+            if wait <= 0:
+                break
+            ends = under_way[0][0] - clock.monotonic() if under_way else float("inf")
+            clock.advance(max(0.0, min(wait, ends)))
+            if ends <= wait:
+                pacer.finished(heapq.heappop(under_way)[2])
+        arrivals.append(clock.monotonic() + there)
+        heapq.heappush(under_way, (clock.monotonic() + there + back, number, pacer.started()))
+    return sorted(arrivals)
 
 
 def most_in_a_window(arrivals: list[float], seconds: float) -> int:
@@ -51,6 +70,26 @@ def test_no_window_of_a_minute_sees_more_across_runs_either(
         pacer.resume(clock.monotonic() - ended, len(arrivals))
         arrivals += drive(pacer, clock, trips)
     assert most_in_a_window(arrivals, 60) <= rate
+
+
+@given(st.integers(1, 20), st.integers(2, 8), st.lists(TRIPS, min_size=1, max_size=120))
+def test_no_window_of_a_minute_sees_more_of_several_at_once(
+    rate: int, most: int, trips: list[tuple[float, float]]
+) -> None:
+    clock = FakeClock()
+    assert most_in_a_window(drive_at_once(Pacer(clock, rate), clock, trips, most), 60) <= rate
+
+
+def test_one_that_arrives_after_those_that_followed_it_does_not_crowd_those_that_come_later() -> None:
+    clock = FakeClock()
+    trips = [(0.0, 0.0), (200.0, 0.0), (0.0, 0.0), *[(0.0, 0.0)] * 9]
+    assert most_in_a_window(drive_at_once(Pacer(clock, 2), clock, trips, 4), 60) <= 2
+
+
+def test_several_at_once_use_nearly_all_that_is_allowed_though_each_answer_takes_long() -> None:
+    clock = FakeClock()
+    arrivals = drive_at_once(Pacer(clock, 200), clock, [(0.75, 0.75)] * 2001, 8)
+    assert 0.95 * 200 <= 2000 / (arrivals[-1] - arrivals[0]) * 60 <= 200
 
 
 def test_a_pause_after_the_runs_before_is_not_waited_for_again() -> None:
@@ -108,8 +147,7 @@ def test_rates_of_about_one_a_minute_and_below_are_kept(rate: float, interval: f
 def test_any_positive_rate_is_accepted(rate: float) -> None:
     clock = FakeClock()
     pacer = Pacer(clock, rate)
-    pacer.started()
-    pacer.finished()
+    pacer.finished(pacer.started())
     assert pacer.wait_needed() >= 0
 
 

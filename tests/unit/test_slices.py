@@ -8,8 +8,9 @@ import pytest
 
 from evalforge.common.clock import timestamp
 from evalforge.ingestion.run_coverage import RunCoverage
-from evalforge.ingestion.slices import HOUR, window_of
-from evalforge.models import CoverageRecord, SliceReading
+from evalforge.ingestion.segment_reading import PartReading
+from evalforge.ingestion.slices import HOUR, Segment, compacted, record_for, window_of, with_reading
+from evalforge.models import NOT_REACHED, CoverageRecord, SliceReading, covered
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DEEP = 72.0
@@ -27,9 +28,17 @@ def after_a_run(now: datetime, record: CoverageRecord | None, deep_hours: float 
     coverage = coverage_at(now, record, deep_hours)
     for deep, segments in ((False, coverage.segments), (True, coverage.deep_segments)):
         for segment in segments:
-            coverage.begin(segment, deep=deep)
-            coverage.read(None)
+            reading_of(coverage, segment, deep=deep).ended(None)
     return coverage.unsaved() or record or CoverageRecord(asked="a", since="")
+
+
+def reading_of(coverage: RunCoverage, segment: Segment, *, deep: bool = False) -> PartReading:
+    """The reading of a segment by one search, which has begun."""
+    reading = coverage.reading(segment, deep=deep)
+    reading.begun = True
+    part = PartReading(reading, segment.window)
+    reading.add(part)
+    return part
 
 
 @pytest.mark.parametrize("minutes", [15, 50, 60])
@@ -97,8 +106,61 @@ def test_a_deep_pass_that_is_cut_short_takes_nothing_from_what_was_read_and_the_
     first = coverage_at(later, record)
     assert first.deep_due > 0
     before = first.stretches()
-    first.begin(first.deep_segments[0], deep=True)
+    reading_of(first, first.deep_segments[0], deep=True)
     first.interrupted("the deadline")
     assert first.deep_read == 0
     assert first.stretches() == before
     assert coverage_at(later, first.unsaved() or record).deep_due == first.deep_due
+
+
+def test_what_a_run_with_a_clock_that_was_ahead_read_is_not_read_once_the_clock_is_right_again() -> None:
+    ahead = NOON + timedelta(days=3650)
+    record = record_for(None, "a", window_of(ahead, 24))
+    hours = [datetime.fromisoformat(one.start) for one in record.slices]
+    record = with_reading(record, hours, ahead, read_at=timestamp(ahead), spans={})
+    again = record_for(compacted(record, ahead), "a", window_of(NOON, 24))
+    assert all(one.until is None and one.reason == NOT_REACHED for one in again.slices)
+    assert len(again.slices) == 24
+    assert datetime.fromisoformat(again.slices[-1].end) - NOON <= timedelta(hours=1)
+
+
+def test_an_hour_that_was_read_by_a_clock_a_little_ahead_is_unread_too() -> None:
+    ahead = NOON + timedelta(hours=3)
+    record = record_for(None, "a", window_of(ahead, 24))
+    hours = [datetime.fromisoformat(one.start) for one in record.slices]
+    record = with_reading(record, hours, ahead, read_at=timestamp(ahead), spans={})
+    assert {one.state for one in covered(record, NOON)} == {"partial"}
+    again = record_for(record, "a", window_of(NOON, 24))
+    assert {one.until for one in again.slices} == {None}
+    later = with_reading(again, [NOON - timedelta(hours=1)], NOON, read_at=timestamp(NOON), spans={})
+    assert [one.state for one in covered(later, NOON)].count("complete") == 1
+
+
+def hours_read(coverage: RunCoverage, now: datetime) -> list[tuple[str, str]]:
+    record = coverage.unsaved() or coverage.stored
+    return [(one.start, one.end) for one in covered(record, now) if one.state == "complete"]
+
+
+@pytest.mark.parametrize("odd", ["2026-11-23T13", "2031-01-01T00", "2026-11-22T10", "1970-01-01T00"])
+def test_a_span_that_began_outside_of_what_was_asked_for_says_nothing_of_what_was_read(odd: str) -> None:
+    coverage = coverage_at(NOON, None)
+    part = reading_of(coverage, coverage.segments[-1])
+    part.saw([odd], sure=True)
+    coverage.interrupted("the deadline")
+    assert hours_read(coverage, NOON) == []
+    coverage = coverage_at(NOON, None)
+    part = reading_of(coverage, coverage.segments[-1])
+    part.saw(["2026-11-22T14", odd, "2026-11-22T15"], sure=True)
+    coverage.interrupted("the deadline")
+    assert hours_read(coverage, NOON) == [(timestamp(NOON - 24 * HOUR), timestamp(NOON - 21 * HOUR))]
+
+
+def test_pages_that_turn_out_not_to_be_in_order_take_back_what_was_taken_for_read() -> None:
+    coverage = coverage_at(NOON, None)
+    part = reading_of(coverage, coverage.segments[-1])
+    part.saw(["2026-11-22T20", "2026-11-22T22"], sure=True)
+    assert hours_read(coverage, NOON) == [(timestamp(NOON - 24 * HOUR), timestamp(NOON - 14 * HOUR))]
+    part.saw(["2026-11-22T20"], sure=True)
+    coverage.interrupted("the deadline")
+    assert coverage.unsaved() is not None, "what was committed is taken back"
+    assert hours_read(coverage, NOON) == []

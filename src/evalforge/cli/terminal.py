@@ -85,8 +85,9 @@ def whole(text: str | None, flag: str, lowest: int, highest: int) -> int | None:
 def stop_on_signal() -> Iterator[threading.Event]:
     """An event that SIGTERM and Ctrl-C set, so that a run commits, gives its lease back and says so.
 
-    Where that takes too long, as with a store that does not answer, the process ends: whatever is under way then is
-    as if it had been killed, and the next run goes on from what was committed.
+    A store that does not answer is then tried briefly (`storage.patience`). Where even that takes too long, as with a
+    server that hangs in the middle of a call, the process ends: whatever is under way then is as if it had been killed.
+    Its lease is left to run out, for only the store could take it back; the next run goes on from what was committed.
     """
     stop = threading.Event()
     last_moment = threading.Timer(LAST_MOMENT_SECONDS, _end)
@@ -110,7 +111,7 @@ def _end() -> None:
     sink = LogSink()
     sink.write(
         f"evalforge: ended by force: the store did not answer within {LAST_MOMENT_SECONDS:g} s of the signal; "
-        "what was committed is kept, and the next run goes on from there\n".encode()
+        "what was committed is kept, and once its lease has run out the next run goes on from there\n".encode()
     )
     sink.flush()
     os._exit(1)

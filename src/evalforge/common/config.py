@@ -154,8 +154,8 @@ class Settings(BaseModel):
     )
     text: Literal["redact", "withhold"] = Field("redact", alias="EVALFORGE_TEXT", description="redact or withhold")
     ner: Literal["off", "on"] = Field("off", alias="EVALFORGE_NER", description="off or on")
-    page_limit: int = Field(
-        100, alias="EVALFORGE_PAGE_LIMIT", ge=1, le=5000, description="a whole number from 1 to 5000"
+    page_limit: Annotated[int, Field(ge=1, le=5000)] | Literal["auto"] = Field(
+        100, alias="EVALFORGE_PAGE_LIMIT", description="a whole number from 1 to 5000, or auto"
     )
     requests_per_minute: Positive = Field(200.0, alias="EVALFORGE_REQUESTS_PER_MINUTE", description="a number above 0")
     max_calls: Positive = Field(2500.0, alias="EVALFORGE_MAX_CALLS", description="a number above 0")

@@ -171,7 +171,7 @@ class ContextReader:
         query = context_query(list(asked), frozenset[str]().union(*(wanted for _, wanted in batch)))
         in_part = False
         for page in self._source.search(query if self._scope == "*" else f"{self._scope} AND {query}", window):
-            self._journal.pages += 1
+            self._journal.answered()
             self._take(page, asked)
             in_part |= page.timed_out
         for trace, wanted in batch:

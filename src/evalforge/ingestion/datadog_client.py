@@ -4,9 +4,11 @@ Facts: datadog.md §1 (Export API), §3 (evaluator list), §4 (limits and known 
 it loses a page over a missing `meta.page` and ignores `Retry-After`.
 """
 
+import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,18 +17,23 @@ from evalforge.common.clock import Clock
 from evalforge.common.errors import ConfigurationError, CredentialsRejected
 from evalforge.ingestion.decoding import NotJson, decode_json
 from evalforge.ingestion.models import Page
-from evalforge.ingestion.search.attempts import Attempts, Limits, Reply, Request
+from evalforge.ingestion.search.attempts import Attempts, Reply, Request
 from evalforge.ingestion.search.bounded_http import BoundedHttp, Exchanger
 from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
 from evalforge.ingestion.search.pacing import Pacer
+from evalforge.ingestion.search.page_limit import AdaptivePageLimit, FixedPageLimit
 from evalforge.ingestion.search.pages import BrokenBody, PageEnvelope, split_page
+from evalforge.ingestion.search.turns import Limits
 from evalforge.models import RateLimit, Window
 
 SEARCH_PATH = "/api/v2/llm-obs/v1/spans/events/search"
 EVALUATORS_PATH = "/api/unstable/llm-obs/config/evaluators/custom"
 PERMISSION = "llm_observability_read"
 
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 400, 401, 403
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, TOO_LARGE = 400, 401, 403, 413
+MOST_SEARCHES_AT_ONCE = 32
+QUICK = 0.7
+"""Of the time between two requests: an answer within it leaves one search time for what else it does."""
 
 
 class Secret(Protocol):
@@ -37,7 +44,7 @@ class Secret(Protocol):
 
 
 class DatadogClient:
-    """A TraceSource over HTTP. For one thread; a context manager.
+    """A TraceSource over HTTP, for several threads at once; a context manager. `page_limit`: spans a page, or "auto".
 
     `deadline` is in seconds of `clock.monotonic()`; `random` gives numbers in [0, 1); `on_request` gets one event per
     HTTP attempt: method, path, attempt, wait (s), status, problem, spans, bytes, elapsed_ms. `connect` makes the
@@ -50,7 +57,7 @@ class DatadogClient:
         base_url: str,
         api_key: str | Secret,
         app_key: str | Secret,
-        page_limit: int,
+        page_limit: int | Literal["auto"],
         pacer: Pacer,
         max_calls: int,
         deadline: float,
@@ -61,7 +68,7 @@ class DatadogClient:
         attempt_timeout: float = 30.0,
         connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
     ) -> None:
-        self._page_limit = page_limit
+        self._page_limit = AdaptivePageLimit() if page_limit == "auto" else FixedPageLimit(page_limit)
         self._saw_spans = False
         self._server = _without_credentials(base_url)
         self._attempts = Attempts(
@@ -91,7 +98,7 @@ class DatadogClient:
     @property
     def calls(self) -> int:
         """HTTP attempts so far; each counts against the budget."""
-        return self._attempts.calls
+        return self._attempts.turns.calls
 
     @property
     def rate_limit(self) -> RateLimit:
@@ -100,17 +107,28 @@ class DatadogClient:
 
     def resume(self, seconds_ago: float, calls: int) -> None:
         """So many calls were made before, the last of them so long ago: the pace goes on from there."""
-        self._attempts.resume(seconds_ago, calls)
+        self._attempts.turns.resume(seconds_ago, calls)
+
+    def halt(self) -> None:
+        """No request starts any more, and those under way are given up."""
+        self._attempts.turns.halt()
+
+    def searches_at_once(self) -> int:
+        """So many searches side by side use the allowed rate: one while answers are quick, and one to spare."""
+        under_way = self._attempts.turns.at_once
+        return 1 if under_way <= QUICK else min(MOST_SEARCHES_AT_ONCE, math.ceil(under_way) + 1)
 
     def search(self, query: str, window: Window) -> Iterator[Page]:
         """Every page of one search. Raises CredentialsRejected; SearchInterrupted when it ends early; SearchRefused."""
         asked: set[str] = set()
         cursor: str | None = None
+        pages = _Pages(self._attempts, self._page_limit, query, window)
         while True:
-            found = self._page(_search_body(query, window, self._page_limit, cursor), cursor)
+            found = self._page(pages, cursor)
             if found is None:
                 return
             timed_out = (found.status or "").lower() == "timeout"
+            pages.came(timed_out=timed_out)
             self._saw_spans = self._saw_spans or bool(found.items)
             yield Page(items=found.items, timed_out=timed_out, more=found.cursor is not None)
             if found.cursor_unusable:
@@ -124,7 +142,7 @@ class DatadogClient:
 
     def evaluator_names(self) -> frozenset[str]:
         """The names of the org's custom evaluators. Raises CredentialsRejected, SearchInterrupted or SearchRefused."""
-        reply = self._attempts.ask(
+        reply: Reply[frozenset[str]] = self._attempts.ask(
             Request(method="GET", path=EVALUATORS_PATH, read=_evaluator_names, paced_by_answer=False)
         )
         if reply.status == UNAUTHORIZED:
@@ -135,11 +153,9 @@ class DatadogClient:
             raise SearchRefused(reply.status, "the list of custom evaluators")
         return reply.value
 
-    def _page(self, body: bytes, cursor: str | None) -> PageEnvelope | None:
+    def _page(self, pages: "_Pages", cursor: str | None) -> PageEnvelope | None:
         """One page, or None for an org without any data."""
-        reply: Reply[PageEnvelope] = self._attempts.ask(
-            Request(method="POST", path=SEARCH_PATH, content=body, read=split_page, spans=lambda page: len(page.items))
-        )
+        reply = pages.ask(cursor)
         if reply.status in (UNAUTHORIZED, FORBIDDEN):
             raise self._rejected(reply.status)
         if reply.empty_org and not self._saw_spans:
@@ -158,6 +174,56 @@ class DatadogClient:
             f"{self._server} rejected the keys (HTTP {status}): check {key}; both must be of this site and "
             f"the application key needs the permission {PERMISSION}"
         )
+
+
+class _Pages:
+    """Asks for the pages of one search, of as many spans as Datadog answers well."""
+
+    def __init__(
+        self, attempts: Attempts, limit: FixedPageLimit | AdaptivePageLimit, query: str, window: Window
+    ) -> None:
+        self._attempts, self._limit = attempts, limit
+        self._query, self._window = query, window
+        self._asked = limit.spans
+        self._kept: int | None = None
+
+    def ask(self, cursor: str | None) -> Reply[PageEnvelope]:
+        """The reply to one page. A cursor is tried with another limit than the page's that it came with; should
+        Datadog refuse that, this search keeps its limit. What is too large is asked for again in halves."""
+        came_with = self._asked
+        reply = self._reply(cursor)
+        while reply.status == TOO_LARGE and self._limit.spans < self._asked:
+            reply = self._reply(cursor)
+        if reply.status == BAD_REQUEST and cursor is not None and self._asked != came_with:
+            self._kept = came_with
+            reply = self._reply(cursor)
+        return reply
+
+    def came(self, *, timed_out: bool) -> None:
+        """The page came, perhaps in part."""
+        (self._limit.was_too_much if timed_out else self._limit.went_well)(self._asked)
+
+    def _reply(self, cursor: str | None) -> Reply[PageEnvelope]:
+        reply = self._attempts.ask(
+            Request(
+                method="POST",
+                path=SEARCH_PATH,
+                content=partial(self._body, cursor),
+                failed=self._failed,
+                read=split_page,
+                spans=lambda page: len(page.items),
+            )
+        )
+        if reply.status == TOO_LARGE:
+            self._failed()
+        return reply
+
+    def _body(self, cursor: str | None) -> bytes:
+        self._asked = self._kept or self._limit.spans
+        return _search_body(self._query, self._window, self._asked, cursor)
+
+    def _failed(self) -> None:
+        self._limit.was_too_much(self._asked)
 
 
 def _search_body(query: str, window: Window, limit: int, cursor: str | None) -> bytes:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from evalforge.common.clock import timestamp
-from evalforge.models import IngestionRun, Lease
+from evalforge.models import CoverageRecord, IngestionRun, Lease
 from evalforge.ports import CaptureStore
 
 PACE_REMEMBERED, RUNS_REMEMBERED = timedelta(minutes=15), 20
@@ -43,16 +43,23 @@ def recent_runs(store: CaptureStore, now: datetime) -> list[IngestionRun]:
     return last_two
 
 
-def recent_calls(runs: Iterable[IngestionRun], now: datetime) -> tuple[float, int]:
-    """How many seconds ago the last run ended, and the calls of the runs of late: the pace goes on from there.
+def recent_calls(runs: Iterable[IngestionRun], record: CoverageRecord | None, now: datetime) -> tuple[float, int]:
+    """How many seconds ago the last run or replay ended, and the calls of those of late: the pace goes on from there.
 
     So the rate of requests holds in any minute, also in one that began under another run.
     """
     since = now - PACE_REMEMBERED
-    ended = [
-        (moment, run.calls)
-        for run in runs
-        if run.finished_at and (moment := datetime.fromisoformat(run.finished_at)) > since
-    ]
+    told = [(run.finished_at, run.calls) for run in runs]
+    if record is not None:
+        told.append((record.replayed_at, record.replay_calls))
+    ended = [(moment, calls) for text, calls in told if text and (moment := datetime.fromisoformat(text)) > since]
     last = max((moment for moment, _ in ended), default=now)
     return (now - last).total_seconds(), sum(calls for _, calls in ended)
+
+
+def with_replay(record: CoverageRecord | None, calls: int, now: datetime) -> CoverageRecord:
+    """The record with the calls of a replay that ends now, and of those shortly before it."""
+    if record is None:
+        record = CoverageRecord(asked="", since=timestamp(now))
+    _, before = recent_calls((), record, now)
+    return msgspec.structs.replace(record, replayed_at=timestamp(now), replay_calls=before + calls)

@@ -153,7 +153,10 @@ def _dead_letter_doubts(store: CaptureStore, number: int, now: datetime) -> list
     newest = next(store.list_dead_letters(1), None) if number else None
     if newest is None or now - _moment(newest.first_seen_at) > timedelta(hours=MAX_LOOKBACK_HOURS):
         return []
-    return [f"{number} dead letter{'s' if number > 1 else ''}, the newest first seen {newest.first_seen_at}"]
+    return [
+        f"{number} dead letter{'s' if number > 1 else ''}, the newest first seen {newest.first_seen_at}: "
+        "see why with `evalforge dead-letters list`, mend it, then run `evalforge dead-letters replay`"
+    ]
 
 
 def _lateness_doubts(lateness: Lateness, lookback_hours: float) -> list[str]:

@@ -35,7 +35,8 @@ class Heartbeat:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._done.set()
         self._thread.join()
-        self._store.release_lease(self._lease)
+        with suppress(*([] if error is None else [StoreError])):  # what ended the run says more
+            self._store.release_lease(self._lease)
 
     def keep(self) -> None:
         """Renew the lease if a quarter of its time has passed since it was. Raises LeaseHeld if it is lost."""

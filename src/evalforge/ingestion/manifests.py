@@ -7,6 +7,7 @@ not say when they began, or say what cannot be, are in none.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -44,7 +45,22 @@ class Manifests:
             entries = _unpacked(manifest.entries) if manifest.salt == self.salt else None
             if entries is not None:
                 self._hours[hour] = entries
-                self._stored.update((content, (span, hour)) for span, content in entries.items())
+        self._drop_moved()
+        for hour, entries in self._hours.items():
+            self._stored.update((content, (span, hour)) for span, content in entries.items())
+
+    def _drop_moved(self) -> None:
+        """A revised span may begin in another hour than before, and then two manifests have it. Which of the two tells
+        what is stored they do not say: if Datadog went back to the earlier version, that would be taken for stored."""
+        if len(set[bytes]().union(*self._hours.values())) == sum(map(len, self._hours.values())):
+            return
+        spans = Counter(span for entries in self._hours.values() for span in entries)
+        for hour, entries in self._hours.items():
+            moved = [span for span in entries if spans[span] > 1]
+            for span in moved:
+                del entries[span]
+            if moved:
+                self._changed.add(hour)
 
     def find(self, content: bytes) -> tuple[bytes, str] | None:
         """What tells the span with these bytes, and the hour it began in, if it is stored as it is."""

@@ -81,7 +81,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceSource(Protocol):
-    """Where spans come from."""
+    """Where spans come from. Several threads may search at once."""
 
     def search(self, query: str, window: Window) -> Iterator[Page]:
         """Every page of one search, earliest span first.
@@ -94,6 +94,12 @@ class TraceSource(Protocol):
 
     def resume(self, seconds_ago: float, calls: int) -> None:
         """So many calls were made before, the last of them so long ago: the pace goes on from there."""
+
+    def searches_at_once(self) -> int:
+        """How many searches side by side use the allowed rate, at the time that answers take of late."""
+
+    def halt(self) -> None:
+        """No request starts any more, and those under way are given up."""
 
     @property
     def calls(self) -> int:

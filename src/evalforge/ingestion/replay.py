@@ -1,23 +1,28 @@
 """Dead letters read again from Datadog, by the same steps as a run and under its lease, after what was wrong is mended.
 
 The captures are committed before their dead letters go: a kill between leaves some that the next replay finds captured.
-The record of coverage and those of runs stay as they are, since nothing is read but these spans.
+The records of runs stay as they are, and so does what that of coverage says of time, since nothing is read but these
+spans; it remembers how many calls they took, so that the next run keeps the pace.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
 from evalforge.common.clock import timestamp
+from evalforge.common.errors import EvalForgeError
 from evalforge.common.ids import PLAIN_ID
 from evalforge.ingestion.context import RETENTION
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span
+from evalforge.ingestion.earlier_runs import close_abandoned, with_replay
 from evalforge.ingestion.heartbeat import Heartbeat
 from evalforge.ingestion.models import Page
 from evalforge.ingestion.page_reader import ERASED, NO_FAILURE
-from evalforge.ingestion.pipeline import Pipeline, Run
+from evalforge.ingestion.parts import Parts, Remembered
 from evalforge.ingestion.query.compiler import quoted
+from evalforge.ingestion.run import Run
 from evalforge.ingestion.search.errors import SearchInterrupted, SearchRefused
 from evalforge.ingestion.slices import KEPT_APART
 from evalforge.models import RESOLVED, DeadLetter, Replayed, ReplayOutcome, Window
@@ -60,7 +65,7 @@ def told(letter: DeadLetter, outcome: ReplayOutcome, reason: str | None = None) 
     )
 
 
-def replay(parts: Pipeline) -> list[Replayed]:
+def replay(parts: Parts) -> list[Replayed]:
     """Read every dead letter again, the oldest first. Raises LeaseHeld or CredentialsRejected.
 
     What an interrupted reading did not reach is `not_read`; what was resolved before is kept.
@@ -68,7 +73,8 @@ def replay(parts: Pipeline) -> list[Replayed]:
     started = parts.clock.now()
     lease = parts.store.acquire_lease(parts.run_id, started, parts.lease_seconds)
     with Heartbeat(parts.store, lease, parts.clock, parts.lease_seconds) as heartbeat:
-        return _Replay(parts, lease, started, heartbeat).read_again()
+        close_abandoned(parts.store, lease, timestamp(started))
+        return _Replay(parts, lease, started, heartbeat, Remembered.of(parts.store)).read_again()
 
 
 class _Replay(Run):
@@ -76,25 +82,36 @@ class _Replay(Run):
         store = self._parts.store
         letters = sorted(store.list_dead_letters(), key=lambda one: one.first_seen_at)
         self._announce()
+        record = self._coverage.stored
         self._coverage.unsaved()  # this run tells nothing of coverage
         self._manifests.load(store.manifests(self._manifests.hours))
         asked = [one for one in letters if askable(one) and not _is_gone(one, self._started)]
         self._known.forget({one.trace_id for one in asked if one.trace_id})  # each is read in full, stored or not
         done = {one.dead_letter_id: one for one in foreseen(letters, self._started)}
         try:
-            for at in range(0, len(asked), LETTERS_A_CALL):
-                some = asked[at : at + LETTERS_A_CALL]
-                done |= {one.dead_letter_id: one for one in self._again(some)}
-                resolved = sum(one.outcome in RESOLVED for one in done.values())
-                self._parts.progress(at + len(some), resolved, (at + len(some)) / len(asked))
-            self._read_context()
-        except (SearchInterrupted, SearchRefused) as ended:
-            self._journal.partial(ended.reason)
+            self._read_all(asked, done)
+        finally:
+            if self._parts.source.calls:
+                paced = with_replay(record, self._parts.source.calls, self._parts.clock.now())
+                with suppress(EvalForgeError):  # what ended the reading is to be told, if anything did
+                    store.commit(self._lease, Batch(coverage=paced))
         why = next(iter(self._journal.reasons), "the reading ended early")
         return [
             msgspec.structs.replace(one, outcome="not_read", reason=why) if one.outcome == "would_read" else one
             for one in done.values()
         ]
+
+    def _read_all(self, asked: Sequence[DeadLetter], done: dict[str, Replayed]) -> None:
+        """Read them a hundred at a time, and tell what became of each as soon as it is stored."""
+        try:
+            for at in range(0, len(asked), LETTERS_A_CALL):
+                some = asked[at : at + LETTERS_A_CALL]
+                done.update(zip((one.dead_letter_id for one in some), self._again(some), strict=True))
+                resolved = sum(one.outcome in RESOLVED for one in done.values())
+                self._parts.progress(at + len(some), resolved, (at + len(some)) / len(asked))
+            self._read_context()
+        except (SearchInterrupted, SearchRefused) as ended:
+            self._journal.partial(ended.reason)
 
     def _again(self, letters: Sequence[DeadLetter]) -> list[Replayed]:
         """What becomes of these letters, committed."""
@@ -114,7 +131,8 @@ class _Replay(Run):
             self._journal.partial("Datadog answered meta.status timeout: a page holds only a part of its spans")
         self._commit()
         lost = "not_read" if in_part else "not_found"
-        results, retried, resolved = [], [], []
+        results, resolved = [], []
+        retried: dict[str, DeadLetter] = {}
         for one in letters:
             outcome, failed = self._settled(one, *found.get(one.dead_letter_id, (lost, None)))
             if outcome in RESOLVED:
@@ -122,15 +140,15 @@ class _Replay(Run):
                 results.append(told(one, outcome))
             elif outcome == "failing":
                 again = _retried(one, failed)
-                retried.append(again)
                 if again.dead_letter_id != one.dead_letter_id:  # its bytes changed, and with them its id
                     resolved.append(one.dead_letter_id)
-                    self._parts.store.commit(self._lease, Batch(dead_letters=[again]))
+                known = retried.get(again.dead_letter_id, again)
+                retried[again.dead_letter_id] = max(known, again, key=lambda letter: letter.attempts)
                 results.append(told(again, "failing", again.reason))
             else:
                 why = NOT_FOUND if outcome == "not_found" else self._journal.reasons[-1]
                 results.append(told(one, outcome, why))
-        self._parts.store.commit(self._lease, Batch(retried=retried, resolved=resolved))
+        self._parts.store.commit(self._lease, Batch(retried=[*retried.values()], resolved=resolved))
         return results
 
     def _judge(self, raw: bytes) -> tuple[ReplayOutcome, DeadLetter | None] | None:
@@ -159,15 +177,17 @@ class _Replay(Run):
         return outcome, failed
 
     def _letters_of(self, raw: bytes, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Those that this span is, by its bytes, else by its ids."""
+        """Those that this span is: by its bytes and by both its ids; where there are none, by the id that is known."""
         told_by = self._parts.sanitizer.pseudonym(raw, "dead-letter")
-        exact = [one for one in letters if one.dead_letter_id == told_by]
         try:
             span = decode_span(raw)
             trace_id, span_id = span.trace_id, span.span_id
         except UndecodableSpan as error:
             trace_id, span_id = error.trace_id, error.span_id
-        return exact or [
+        same = [one for one in letters if one.dead_letter_id == told_by]
+        ids = (trace_id, span_id)
+        same += [one for one in letters if one not in same and None not in ids and (one.trace_id, one.span_id) == ids]
+        return same or [
             one
             for one in letters
             if (one.span_id is None or one.span_id == span_id)

@@ -1,5 +1,6 @@
 """What a run says of itself: log lines with ids and counts, and the record that becomes its report."""
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -44,41 +45,56 @@ def fraction_read(window: Window, latest_start_ns: int | None) -> float:
 
 
 class Journal:
-    """Gathers the facts of one run as they happen; `report` is the run so far."""
+    """Gathers the facts of one run as they happen; `report` is the run so far.
+
+    Searches in threads of their own may say what they asked, met and doubt.
+    """
 
     def __init__(self, log: Log, *, run_id: str, started_at: str, window: Window) -> None:
         self.log = log
         self._run_id, self._started_at, self._window = run_id, started_at, window
         self.queries: list[str] = []
         self.reasons: list[str] = []
-        self.doubts: list[str] = []
         self.notes: list[str] = []
         self.errors: list[str] = []
-        self.evaluators_asked: set[str] = set()
+        self.evaluators_asked: frozenset[str] = frozenset()
         self.pages = 0
         self.reading_deep = False
         self.deep_reasons: list[str] = []
+        self._searching = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._excluded: Counter[str] = Counter()
 
     def partial(self, reason: str) -> None:
         """Something could not be read whole: of the window, or (`reading_deep`) of the deep pass alone."""
-        self.doubts.append(reason)
         reasons = self.deep_reasons if self.reading_deep else self.reasons
-        if reason not in reasons:
-            reasons.append(reason)
-            self.log.warning("partial", reason=reason)
+        with self._searching:
+            if reason not in reasons:
+                reasons.append(reason)
+                self.log.warning("partial", reason=reason)
 
     def note(self, text: str) -> None:
         """Something worth knowing that leaves the coverage complete."""
-        if text not in self.notes:
-            self.notes.append(text)
-            self.log.info("note", note=text)
+        with self._searching:
+            if text not in self.notes:
+                self.notes.append(text)
+                self.log.info("note", note=text)
 
     def asked(self, query: str) -> None:
         """A query was sent; the same one for another slice is told once."""
-        if query not in self.queries:
-            self.queries.append(query)
+        with self._searching:
+            if query not in self.queries:
+                self.queries.append(query)
+
+    def asked_for(self, evaluators: frozenset[str]) -> None:
+        """These evaluators were asked for."""
+        with self._searching:
+            self.evaluators_asked |= evaluators
+
+    def answered(self) -> None:
+        """An answer held a page."""
+        with self._searching:
+            self.pages += 1
 
     def count(self, excluded: Mapping[str, int] | None = None, **counts: int) -> None:
         """Add to the tally, by the names of its fields."""

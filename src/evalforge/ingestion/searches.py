@@ -3,7 +3,7 @@
 The server's answer is a pre-filter and never the verdict (design, "Failure rules are Datadog queries").
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -50,7 +50,10 @@ class Learner(Protocol):
 
 
 class Searcher:
-    """Makes the searches of one plan and hands each page on; what could not be read goes to the journal."""
+    """Makes the searches of one plan and hands each page on; what could not be read goes to the journal.
+
+    `doubts` are the reasons why something could not be.
+    """
 
     def __init__(
         self, source: TraceSource, rules: RuleSet, plan: SearchPlan, journal: Journal, learner: Learner
@@ -59,6 +62,7 @@ class Searcher:
         self._journal, self._learner = journal, learner
         self._searches = 0
         self._listed: frozenset[str] = frozenset()
+        self.doubts: list[str] = []
 
     def pages(self) -> Iterator[Page]:
         """Every page of the plan, to be judged. Raises SearchInterrupted when Datadog, the budget or the deadline ends
@@ -93,10 +97,18 @@ class Searcher:
         wait for the next run."""
         return self._learner.learned() - known if self._asks_by_name else frozenset()
 
-    def in_one_search(self, evaluators: frozenset[str]) -> Callable[[], bool]:
-        """Tells, while the pages of a window come, whether all of them come from one search, in the order of time."""
-        one, before = len(self._plan.apps) == 1 and len(evaluators) <= NAMES_A_QUERY, self._searches
-        return lambda: one and self._searches == before + 1
+    def of_each_app(self) -> "list[Searcher]":
+        """The same searches, for each app apart: with its own doubts, to be read in a thread of its own."""
+        plans = [msgspec.structs.replace(self._plan, ml_apps=() if app is None else (app,)) for app in self._plan.apps]
+        return [Searcher(self._source, self._rules, plan, self._journal, self._learner) for plan in plans]
+
+    def apart(self) -> "Searcher":
+        """Another of the same plan, with its own doubts."""
+        return Searcher(self._source, self._rules, self._plan, self._journal, self._learner)
+
+    def in_one_search(self, evaluators: frozenset[str]) -> bool:
+        """Tells, while the pages of its only window come, whether they come from one search, in the order of time."""
+        return len(self._plan.apps) == 1 and len(evaluators) <= NAMES_A_QUERY and self._searches <= 1
 
     def pages_of(self, window: Window, evaluators: frozenset[str]) -> Iterator[Page]:
         """Every page of a window. Raises SearchInterrupted."""
@@ -122,18 +134,16 @@ class Searcher:
                     asked = True
                     yield from self._searched(app, chunk, rules, window)
             if not asked and only is None:
-                self._journal.partial(
-                    "the rules ask Datadog for nothing: none is the server's, or no evaluator is known"
-                )
+                self._doubt("the rules ask Datadog for nothing: none is the server's, or no evaluator is known")
 
     def _asked_for(self, evaluators: frozenset[str]) -> list[str]:
         """The names in the order in which they are asked for; what may not be shown of them is counted instead."""
         names = sorted(evaluators)
         if len(names) > MOST_NAMES:
-            self._journal.partial(f"{len(names) - MOST_NAMES} evaluators were not asked for: over {MOST_NAMES}")
+            self._doubt(f"{len(names) - MOST_NAMES} evaluators were not asked for: over {MOST_NAMES}")
         names = names[:MOST_NAMES]
         shown = frozenset(filter(is_evaluator_name, names))
-        self._journal.evaluators_asked |= shown
+        self._journal.asked_for(shown)
         if len(shown) < len(names):
             self._journal.note(f"{len(names) - len(shown)} evaluators were asked for whose names may not be shown")
         return names
@@ -155,7 +165,7 @@ class Searcher:
         window: Window,
     ) -> Iterator[Page]:
         if refused.status not in QUERY_REFUSED or self._plan.scan_all:
-            self._journal.partial(f"Datadog refused {refused.reason} (HTTP {refused.status})")
+            self._doubt(f"Datadog refused {refused.reason} (HTTP {refused.status})")
             return
         self._journal.note(
             f"Datadog refused the rules as one query (HTTP {refused.status}): one query per rule was sent instead"
@@ -165,7 +175,7 @@ class Searcher:
                 try:
                     yield from self._search(app, evaluators, {rule.name}, window)
                 except SearchRefused as answer:
-                    self._journal.partial(f"Datadog refused the rule {rule.name!r} (HTTP {answer.status})")
+                    self._doubt(f"Datadog refused the rule {rule.name!r} (HTTP {answer.status})")
 
     def _search(
         self, app: str | None, evaluators: frozenset[str], only: Collection[str] | None, window: Window
@@ -177,10 +187,14 @@ class Searcher:
         shown = self._query(app, frozenset(filter(is_evaluator_name, evaluators)), only)
         self._journal.asked(shown or "(evaluators whose names may not be shown)")
         for page in self._source.search(query, window):
-            self._journal.pages += 1
+            self._journal.answered()
             if page.timed_out:
-                self._journal.partial("Datadog answered meta.status timeout: a page holds only a part of its spans")
+                self._doubt("Datadog answered meta.status timeout: a page holds only a part of its spans")
             yield page
+
+    def _doubt(self, reason: str) -> None:
+        self.doubts.append(reason)
+        self._journal.partial(reason)
 
     def _learn(self, app: str | None) -> None:
         """Names of evaluators from unfiltered pages: the first, and of a busy app a recent one too.
@@ -204,9 +218,9 @@ class Searcher:
         try:
             page = next(iter(self._source.search(query, window)), Page(items=()))
         except SearchRefused as refused:
-            self._journal.partial(f"no evaluators' names could be learned: Datadog answered HTTP {refused.status}")
+            self._doubt(f"no evaluators' names could be learned: Datadog answered HTTP {refused.status}")
             return None
-        self._journal.pages += 1
+        self._journal.answered()
         self._learner.learn(page)
         return page
 

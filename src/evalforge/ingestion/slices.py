@@ -11,7 +11,15 @@ from typing import NamedTuple
 import msgspec
 
 from evalforge.common.clock import timestamp
-from evalforge.models import NOT_REACHED, RETENTION, CoverageRecord, SliceReading, Window
+from evalforge.models import (
+    CLOCK_WAS_AHEAD,
+    NOT_REACHED,
+    RETENTION,
+    CoverageRecord,
+    SliceReading,
+    Window,
+    was_read_ahead,
+)
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
@@ -39,13 +47,12 @@ def window_of(now: datetime, lookback_hours: float) -> Window:
 def record_for(record: CoverageRecord | None, asked: str, window: Window) -> CoverageRecord:
     """The record to go on with: a new one where nothing was recorded, or where something else was asked for."""
     start, end = _moment(window.start), _moment(window.end)
+    if record is not None:
+        record = msgspec.structs.replace(record, slices=tuple(_by_now(record.slices, end)))
     if record is None:
         record = CoverageRecord(asked=asked, since=window.start)
     elif record.asked != asked:
-        forgotten = [
-            msgspec.structs.replace(one, until=None, read_at=None, reason="asked for something else", spans=0)
-            for one in record.slices
-        ]
+        forgotten = [_unread(one, "asked for something else") for one in record.slices]
         record = msgspec.structs.replace(record, asked=asked, slices=tuple(forgotten))
     return _with_hours(record, start, end)
 
@@ -128,6 +135,12 @@ def with_doubt(record: CoverageRecord, slices: Collection[datetime], reason: str
     return _changed(record, slices, lambda one: msgspec.structs.replace(one, reason=reason))
 
 
+def with_slices_of(record: CoverageRecord, slices: Collection[datetime], other: CoverageRecord) -> CoverageRecord:
+    """The record with these slices as another record of the same slices has them."""
+    theirs = {one.start: one for one in other.slices}
+    return _changed(record, slices, lambda one: theirs[one.start])
+
+
 def _changed(
     record: CoverageRecord, slices: Collection[datetime], change: Callable[[SliceReading], SliceReading]
 ) -> CoverageRecord:
@@ -153,6 +166,17 @@ def compacted(record: CoverageRecord, now: datetime) -> CoverageRecord:
 def hour_of(moment: datetime) -> datetime:
     """The beginning of the hour."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _by_now(slices: Iterable[SliceReading], now: datetime) -> Iterator[SliceReading]:
+    """Those that have begun and are remembered; what a clock that was ahead claims to have read is unread."""
+    for one in slices:
+        if timestamp(now - REMEMBERED) < one.end and one.start < timestamp(now):
+            yield _unread(one, CLOCK_WAS_AHEAD) if was_read_ahead(one, now) else one
+
+
+def _unread(one: SliceReading, reason: str) -> SliceReading:
+    return msgspec.structs.replace(one, until=None, read_at=None, reason=reason, spans=0)
 
 
 def _is_whole(one: SliceReading) -> bool:

@@ -25,6 +25,7 @@ from evalforge.models.captures import (
     named_in,
 )
 from evalforge.models.coverage import (
+    CLOCK_WAS_AHEAD,
     NOT_REACHED,
     RETENTION,
     Coverage,
@@ -32,6 +33,8 @@ from evalforge.models.coverage import (
     CoveredTime,
     SliceReading,
     covered,
+    is_sound,
+    was_read_ahead,
 )
 from evalforge.models.lateness import Lateness, lateness_of, together
 from evalforge.models.rules import (
@@ -53,11 +56,13 @@ from evalforge.models.runs import (
     ReplayOutcome,
     Tally,
     Window,
+    lease_holds,
     may_lack,
 )
 
 __all__ = [
     "CAPTURE_SCHEMA_VERSION",
+    "CLOCK_WAS_AHEAD",
     "ERASED_USERS_KEPT",
     "FAILURE_TYPES",
     "NOT_REACHED",
@@ -98,9 +103,12 @@ __all__ = [
     "Window",
     "covered",
     "is_of_erased",
+    "is_sound",
     "is_user_hash",
     "lateness_of",
+    "lease_holds",
     "may_lack",
     "named_in",
     "together",
+    "was_read_ahead",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from evalforge.models.captures import Moment
 RETENTION = timedelta(days=15)
 """Datadog docs, "Data Retention Periods": traces and spans. What was not read by then can never be."""
 NOT_REACHED = "not reached"
+CLOCK_WAS_AHEAD = "read by a run whose clock was ahead"
 PAST_RETENTION = "past retention: Datadog keeps spans for 15 days"
 
 
@@ -70,11 +72,33 @@ class CoverageRecord(msgspec.Struct, frozen=True, kw_only=True):
     asked: a digest of what was asked for (apps, scope, rules); what was read under another counts as unread.
     since: nothing before this moment was ever asked for.
     slices: oldest first, without gaps or overlaps.
+    replayed_at: when the last replay of dead letters ended, which is no run; null if there was none.
+    replay_calls: HTTP attempts of the replays of late, so that the pace of requests goes on from them.
     """
 
     asked: str
     since: Moment
     slices: tuple[SliceReading, ...] = ()
+    replayed_at: Moment | None = None
+    replay_calls: int = 0
+
+
+def is_sound(record: CoverageRecord) -> bool:
+    """Whether the record can be of our making: moments as we write them, slices without gaps or overlaps."""
+    slices = record.slices
+    moments = [record.since, record.replayed_at or record.since]
+    moments += [moment for one in slices for moment in (one.start, one.end, one.until, one.read_at) if moment]
+    try:
+        as_written = all(timestamp(datetime.fromisoformat(moment)) == moment for moment in moments)
+    except (ValueError, OverflowError):
+        return False
+    adjoining = all(one.end == following.start for one, following in pairwise(slices))
+    return as_written and adjoining and all(one.start < one.end for one in slices)
+
+
+def was_read_ahead(one: SliceReading, now: datetime) -> bool:
+    """Whether the run that read it took it to be later than it is now: what it read is not what there will be."""
+    return one.read_at is not None and one.read_at > timestamp(now)
 
 
 def covered(record: CoverageRecord | None, now: datetime) -> tuple[CoveredTime, ...]:
@@ -95,6 +119,8 @@ def _stretches(record: CoverageRecord, now: datetime) -> Iterator[CoveredTime]:
     lost, present = timestamp(now - RETENTION), timestamp(now)
     for one in record.slices:
         start, end = max(one.start, record.since), min(one.end, present)
+        if was_read_ahead(one, now):
+            one = msgspec.structs.replace(one, until=None, read_at=None, reason=CLOCK_WAS_AHEAD)
         until = min(one.until, end) if one.until is not None else None
         if one.reason is None and until is not None and until > start:
             yield CoveredTime(state="complete", reason=None, start=start, end=until, read_at=one.read_at)

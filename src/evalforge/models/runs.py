@@ -1,6 +1,6 @@
 """What a run is, asked, read and left behind."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -163,6 +163,15 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     taken_from: str | None = None
 
 
+LONGEST_LEASE = timedelta(hours=25)
+"""The longest that can be set, and an hour by which clocks may differ."""
+
+
+def lease_holds(expires_at: str, now: datetime) -> bool:
+    """Whether a lease with this end is another's still; not if only a clock that was far ahead can have given it."""
+    return timestamp(now) < expires_at <= timestamp(now + LONGEST_LEASE)
+
+
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     """What an erasure removed: the traces whose captures are gone, and how many dead letters went with them."""
 
@@ -179,7 +188,7 @@ def may_lack(
     """
     if newest is None:
         return False
-    if record is None or newest.coverage.state != "complete":
+    if record is None or not record.slices or newest.coverage.state != "complete":
         return True
     start = timestamp(since) if since is not None else ""
     return any(one.state != "complete" and one.end > start for one in covered(record, now))

@@ -3,7 +3,7 @@
 Needs the extra `gcp`; import this module only when it is used. A document's id is its noun's id.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
@@ -21,6 +21,7 @@ from evalforge.storage.firestore_erasure import Eraser
 from evalforge.storage.firestore_lease import LeaseDocument
 from evalforge.storage.firestore_manifests import ManifestDocuments
 from evalforge.storage.ids import can_be_an_id
+from evalforge.storage.patience import Patience
 
 Noun = TypeVar("Noun", DeadLetter, IngestionRun)
 
@@ -35,12 +36,14 @@ class FirestoreStore:
         prefix: str,
         emulator: str | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Raises ConfigurationError where there are no credentials; whether the database is there shows at first use.
 
-        `emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself.
+        `emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself. `stop` tells when the process
+        must end soon, and every call with it.
         """
-        self._connection = Connection(project, database, prefix, emulator, patience_seconds)
+        self._connection = Connection(project, database, prefix, emulator, Patience(patience_seconds, stop))
         self._lease = LeaseDocument(self._connection)
         self._readings = ManifestDocuments(self._connection)
         self._eraser = Eraser(self._connection, self._lease, self._readings)
@@ -67,6 +70,7 @@ class FirestoreStore:
         while some := list(islice(left, DOCUMENTS_A_READ)):
             snapshots = self._connection.get(self._captures.document(one) for one in some)
             found |= {snapshot.id: to_capture(snapshot) for snapshot in snapshots.values()}
+        self._committer.foresee({trace_id: trace_id in found for trace_id in trace_ids})
         return found
 
     def commit(self, lease: Lease, batch: Batch) -> Committed:
@@ -107,7 +111,7 @@ class FirestoreStore:
         return self._eraser.erase_user(user_hash, now)
 
     def erased_among(self, trace_ids: Collection[str]) -> frozenset[str]:
-        return self._committer.erased_among(self._lease.read(), trace_ids) if trace_ids else frozenset()
+        return self._committer.erased_among(trace_ids)
 
     def save_run(self, run: IngestionRun) -> None:
         batch = self._connection.client.batch()

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.api_core import exceptions as google_errors
-from google.api_core.retry import Retry, if_exception_type
+from google.api_core.retry import Retry
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.firestore import (
     Client,
@@ -28,6 +28,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from google.cloud.firestore_v1.types import Write
 
 from evalforge.common.errors import ConfigurationError, EvalForgeError, StoreError
+from evalforge.storage.patience import Patience
 
 ATTEMPT_SECONDS = 10.0
 PATIENCE_SECONDS = 10.0
@@ -39,14 +40,16 @@ RECONNECTING = [
 ]
 UNBOUNDED_MESSAGES = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 """As the client has it."""
-SECONDS_BEFORE_ANOTHER_ATTEMPT, MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT = 0.1, 2.0
 
+BROKEN = (google_errors.Unknown, google_errors.Cancelled)
+"""What gRPC makes of a connection that was cut in the middle of an answer, besides UNAVAILABLE."""
 TRANSIENT = (
     google_errors.ServiceUnavailable,
     google_errors.DeadlineExceeded,
     google_errors.InternalServerError,
     google_errors.Aborted,
     google_errors.ResourceExhausted,
+    *BROKEN,
 )
 _ONCE = Retry(lambda _: False)
 _API_DISABLED = "API has not been used in project"
@@ -58,6 +61,10 @@ DOCUMENTS_A_READ = 200
 Answer = TypeVar("Answer")
 Snapshot: TypeAlias = DocumentSnapshot[Any]
 Found: TypeAlias = dict[str, Snapshot]
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, TRANSIENT)
 
 
 class _Transport(FirestoreGrpcTransport):
@@ -80,16 +87,9 @@ class _ReconnectingClient(Client):
 class Connection:
     """One database, its collections under a prefix. Safe to share between threads."""
 
-    def __init__(self, project: str, database: str, prefix: str, emulator: str | None, patience_seconds: float) -> None:
+    def __init__(self, project: str, database: str, prefix: str, emulator: str | None, patience: Patience) -> None:
         """`emulator` is for messages; the client reads FIRESTORE_EMULATOR_HOST by itself."""
-        self._patience_seconds = patience_seconds
-        self._attempt_seconds = min(ATTEMPT_SECONDS, patience_seconds)
-        self._patiently = Retry(
-            if_exception_type(*TRANSIENT),
-            initial=SECONDS_BEFORE_ANOTHER_ATTEMPT,
-            maximum=MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT,
-            timeout=patience_seconds,
-        )
+        self._patience = patience
         self.name = f"firestore://{project}/{database}"
         self._project, self._database, self._prefix, self._emulator = project, database, prefix, emulator
         with self._explaining():
@@ -112,14 +112,14 @@ class Connection:
         wanted = list(references)
 
         def read() -> list[Snapshot]:
-            return list(self.client.get_all(wanted, fields, retry=_ONCE, timeout=self._attempt_seconds))
+            return list(self.client.get_all(wanted, fields, retry=_ONCE, timeout=self._attempt_seconds()))
 
         found = self.ask(read) if wanted else []
         return {snapshot.reference.path: snapshot for snapshot in found if snapshot.exists}
 
     def find(self, query: Query, at: datetime | None = None) -> list[Snapshot]:
         """All that the query finds, or found at that moment in the last hour; keep it small with a limit."""
-        return self.ask(lambda: list(query.stream(retry=_ONCE, timeout=self._attempt_seconds, read_time=at)))
+        return self.ask(lambda: list(query.stream(retry=_ONCE, timeout=self._attempt_seconds(), read_time=at)))
 
     def pages(self, query: Query, limit: int | None = None, at: datetime | None = None) -> Iterator[Snapshot]:
         """The same of any size, read in pages of which none asks for more than is still wanted."""
@@ -136,24 +136,24 @@ class Connection:
     def count(self, query: Query) -> int:
         """How many documents the query finds, counted by the server."""
         counted: Any = query.count()  # the library's types do not know that `get` is a method of it
-        return int(self.ask(lambda: counted.get(retry=_ONCE, timeout=self._attempt_seconds))[0][0].value)
+        return int(self.ask(lambda: counted.get(retry=_ONCE, timeout=self._attempt_seconds()))[0][0].value)
 
     def send(self, batch: WriteBatch, writes: Iterable[Write] = ()) -> None:
         """Commit, with these writes besides. Raises `google.api_core.exceptions` as they are, for the caller."""
         batch._add_write_pbs(list(writes))  # noqa: SLF001 - the one way in for writes that are encoded already
-        self._patiently(lambda: batch.commit(retry=_ONCE, timeout=self._attempt_seconds))()
+        self._patience.call(lambda: batch.commit(retry=_ONCE, timeout=self._attempt_seconds()), _may_pass)
 
     def ask(self, attempt: Callable[[], Answer]) -> Answer:
         """The answer, after as many attempts as it takes within the bound. Raises StoreError or ConfigurationError."""
         with self._explaining():
-            return self._patiently(attempt)()
+            return self._patience.call(attempt, _may_pass)
 
     def explained(self, error: Exception) -> EvalForgeError:
         """The line for a person. Nothing of the server's own text, which is long and may name documents."""
         emulated = f"FIRESTORE_EMULATOR_HOST={self._emulator} ({self.name})"
         where = emulated if self._emulator else f"EVALFORGE_STORE={self.name}"
         project = f"--project {self._project}"
-        within = f"{self._patience_seconds:g} s"
+        within = f"{self._patience.seconds:g} s"
         create = f"gcloud firestore databases create {project} --database '{self._database}' --location LOCATION"
         match error:
             case google_errors.RetryError() if isinstance(error.cause, google_errors.GoogleAPIError):
@@ -192,7 +192,12 @@ class Connection:
                 return StoreError(f"{where}: others write the same documents; find out what does, then try again")
             case google_errors.InternalServerError():
                 return StoreError(f"{where}: Firestore failed within itself for {within}; try again later")
+            case google_errors.Unknown() | google_errors.Cancelled():
+                return StoreError(f"{where}: the connection broke off for {within}; check the network, then try again")
         return StoreError(f"{where}: Firestore refused with {type(error).__name__}; nothing more was written")
+
+    def _attempt_seconds(self) -> float:
+        return min(ATTEMPT_SECONDS, self._patience.allowed)
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -48,6 +48,11 @@ class Item(NamedTuple):
         """The trace that it is of."""
         return self.noun.trace_id if isinstance(self.noun, FailureCapture | DeadLetter) else None
 
+    @property
+    def is_capture(self) -> bool:
+        """Whether it is a capture's document."""
+        return isinstance(self.noun, FailureCapture)
+
     def is_written(self, *, exists: bool) -> bool:
         """Whether there is anything to write."""
         return not (self.when == "new" and exists) and not (self.when == "there" and not exists)

@@ -15,7 +15,7 @@ from google.cloud.firestore import WriteBatch
 
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import LeaseHeld, StoreError
-from evalforge.models import Lease
+from evalforge.models import Lease, lease_holds
 from evalforge.storage.firestore_connection import Connection, Snapshot
 from evalforge.storage.firestore_documents import unreadable
 
@@ -44,7 +44,7 @@ class LeaseDocument:
                 return Lease(holder=holder, fence=fence, expires_at=end, taken_from=held_before)
             if held_by is not None and seen is not None and expires_at is None:
                 raise unreadable(seen)
-            if held_by is not None and expires_at > timestamp(now):
+            if held_by is not None and lease_holds(expires_at, now):
                 raise LeaseHeld.by(held_by, expires_at)
             fields = {"holder": holder, "fence": (fence or 0) + 1, "expires_at": end}
             if self._replaced(seen, fields):
@@ -88,6 +88,11 @@ class LeaseDocument:
         if seen is None or not _is_of(seen, lease):
             raise LeaseHeld(f"the run {lease.holder} lost its lease to another; nothing more was written")
         return seen
+
+    @staticmethod
+    def is_of(seen: Snapshot | None, lease: Lease) -> bool:
+        """Whether what was seen says that this lease holds."""
+        return _is_of(seen, lease)
 
     @staticmethod
     def anything_erased(seen: Snapshot | None) -> bool:

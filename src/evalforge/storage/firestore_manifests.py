@@ -11,7 +11,7 @@ from google.api_core.exceptions import GoogleAPIError
 from google.cloud.firestore import DocumentReference
 
 from evalforge.common.errors import DocumentUnreadable
-from evalforge.models import CoverageRecord
+from evalforge.models import CoverageRecord, is_sound
 from evalforge.ports import Manifest
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_connection import WRITES_A_COMMIT, Connection, Found, Snapshot
@@ -77,7 +77,8 @@ class ManifestDocuments:
         """As `ports.CaptureStore.coverage`. Raises StoreNewerThanCode."""
         found = self._connection.get([self.coverage_reference])
         try:
-            return next((to_noun(snapshot, CoverageRecord) for snapshot in found.values()), None)
+            records = [to_noun(snapshot, CoverageRecord) for snapshot in found.values()]
+            return next(filter(is_sound, records), None)
         except DocumentUnreadable:
             return None
 

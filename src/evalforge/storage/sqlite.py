@@ -19,14 +19,16 @@ from evalforge.models import (
     IngestionRun,
     Lease,
     is_user_hash,
+    lease_holds,
 )
 from evalforge.ports import Batch, CaptureFilter, Committed, Manifest, Position
 from evalforge.storage import sqlite_commit
 from evalforge.storage import sqlite_erasure as erasure
 from evalforge.storage import sqlite_manifests as readings
 from evalforge.storage.ids import can_be_an_id
+from evalforge.storage.patience import Patience
 from evalforge.storage.sqlite_erasure import AMONG, listed
-from evalforge.storage.sqlite_faults import explained, patiently
+from evalforge.storage.sqlite_faults import explained, is_lock, may_pass, same_file
 from evalforge.storage.sqlite_file import PATIENCE_SECONDS, open_file
 
 ROWS_A_READ = 200
@@ -51,10 +53,14 @@ Answer = TypeVar("Answer")
 class SqliteStore:
     """Captures, dead letters, runs and the lease in one file; `path=None` gives an empty store in memory."""
 
-    def __init__(self, path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, path: Path | None, patience_seconds: float = PATIENCE_SECONDS, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`stop` tells when the process must end soon, and every call with it."""
         self.path = path
         self._connection = open_file(path, patience_seconds)
-        self._patience_seconds = patience_seconds
+        self._opened = path.stat() if path is not None else None
+        self._patience = Patience(patience_seconds, stop)
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -66,7 +72,7 @@ class SqliteStore:
 
         def acquire(connection: sqlite3.Connection) -> Lease:
             held_by, fence, expires_at = connection.execute("SELECT holder, fence, expires_at FROM lease").fetchone()
-            if held_by is not None and expires_at > timestamp(now):
+            if held_by is not None and lease_holds(expires_at, now):
                 raise LeaseHeld.by(held_by, expires_at)
             connection.execute("UPDATE lease SET holder = ?, fence = ?, expires_at = ?", (holder, fence + 1, end))
             return Lease(holder=holder, fence=fence + 1, expires_at=end, taken_from=held_by)
@@ -213,8 +219,10 @@ class SqliteStore:
         def transaction(connection: sqlite3.Connection) -> Answer:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                same_file(self.path, self._opened)
                 answer = work(connection)
                 connection.execute("COMMIT")
+                same_file(self.path, self._opened)
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -231,7 +239,7 @@ class SqliteStore:
                 return work(self._connection)
 
         try:
-            return patiently(self._patience_seconds)(attempt)
+            return self._patience.call(attempt, may_pass, at_once=is_lock)
         except sqlite3.Error as error:
             raise explained(error, self.path) from error
         except msgspec.MsgspecError as error:

@@ -3,16 +3,17 @@
 A transaction that failed was rolled back whole, so that it can be tried again whole.
 """
 
+import os
 import sqlite3
 from pathlib import Path
-
-from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from evalforge.common.errors import StoreError
 
 TRANSIENT = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-"""What may pass by itself. For a lock SQLite itself waits (`sqlite3.connect`, timeout), but for some it does not."""
-SECONDS_BEFORE_ANOTHER_ATTEMPT, MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT = 0.1, 2.0
+"""What may pass by itself."""
+LOCK_SECONDS = 0.5
+"""How long SQLite itself waits for a lock (`sqlite3.connect`, timeout) before it says BUSY, which ends no call: a
+shorter attempt lets another thread of this process, or a signal, have its turn."""
 ADVICE = {
     sqlite3.SQLITE_BUSY: "another process keeps it locked; look for a backup or a run that hangs, then try again",
     sqlite3.SQLITE_FULL: "there is no room left for it; free some on the disk of {folder}, then try again",
@@ -31,14 +32,14 @@ def primary_code(error: BaseException) -> int | None:
     return extended & 0xFF if isinstance(extended, int) else None
 
 
-def patiently(seconds: float) -> Retrying:
-    """Calls again what failed and may pass by itself, after jittered pauses, until these seconds are over."""
-    return Retrying(
-        retry=retry_if_exception(lambda error: primary_code(error) in TRANSIENT),
-        stop=stop_before_delay(seconds),
-        wait=wait_random_exponential(SECONDS_BEFORE_ANOTHER_ATTEMPT, MOST_SECONDS_BEFORE_ANOTHER_ATTEMPT),
-        reraise=True,
-    )
+def may_pass(error: BaseException) -> bool:
+    """Whether it is worth another attempt."""
+    return primary_code(error) in TRANSIENT
+
+
+def is_lock(error: BaseException) -> bool:
+    """Whether another process is in the way, for which SQLite has waited."""
+    return primary_code(error) == sqlite3.SQLITE_BUSY
 
 
 def explained(error: sqlite3.Error, path: Path | None) -> StoreError:
@@ -48,3 +49,23 @@ def explained(error: sqlite3.Error, path: Path | None) -> StoreError:
     advice = ADVICE.get(code or sqlite3.SQLITE_OK, "nothing more was written")
     folder = path.parent if path is not None else "the temporary files"
     return StoreError(f"the store {path} could not be used ({words}): {advice.format(folder=folder)}")
+
+
+def same_file(path: Path | None, opened: os.stat_result | None) -> None:
+    """Raises StoreError unless the store's file is still the one that was opened.
+
+    SQLite goes on writing to a file that was deleted or replaced, and nobody would ever find it there (SQLite, "How To
+    Corrupt An SQLite Database File", 2.3 and 2.4).
+    """
+    if path is None or opened is None:
+        return
+    try:
+        found: os.stat_result | None = path.stat()
+    except OSError:
+        found = None
+    if found is None or not os.path.samestat(found, opened):
+        what = "deleted, or its disk is gone" if found is None else "replaced by another"
+        raise StoreError(
+            f"the store {path} was {what} while it was in use, and what was written last may be gone with it: "
+            "run again when it is in its place"
+        )

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from evalforge.common.errors import ConfigurationError, StoreNewerThanCode
-from evalforge.storage.sqlite_faults import explained, primary_code
+from evalforge.storage.sqlite_faults import LOCK_SECONDS, explained, primary_code
 
 SCHEMA_VERSION = 4
 """There is a script `schema_N.sql` for each version; a store takes those that it has not had."""
@@ -29,7 +29,7 @@ def open_file(path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> 
     try:
         connection = sqlite3.connect(
             path or IN_MEMORY,
-            timeout=patience_seconds,
+            timeout=patience_seconds,  # for the making of a file; after that attempts are shorter, and more
             isolation_level=None,
             check_same_thread=False,
         )
@@ -43,6 +43,7 @@ def open_file(path: Path | None, patience_seconds: float = PATIENCE_SECONDS) -> 
     except BaseException:
         connection.close()
         raise
+    connection.execute(f"PRAGMA busy_timeout = {int(1000 * min(LOCK_SECONDS, patience_seconds))}")
     return connection
 
 

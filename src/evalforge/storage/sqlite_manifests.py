@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import msgspec
 
-from evalforge.models import CoverageRecord
+from evalforge.models import CoverageRecord, is_sound
 from evalforge.ports import Manifest
 from evalforge.storage.manifests import believed, checksum
 from evalforge.storage.sqlite_faults import primary_code
@@ -42,7 +42,8 @@ def coverage(connection: sqlite3.Connection) -> CoverageRecord | None:
     """The record; None if there is none that can be read."""
     row = connection.execute("SELECT document FROM coverage").fetchone()
     with suppress(msgspec.MsgspecError, TypeError):
-        return msgspec.json.decode(row[0], type=CoverageRecord) if row else None
+        record = msgspec.json.decode(row[0], type=CoverageRecord) if row else None
+        return record if record is not None and is_sound(record) else None
     return None
 
 

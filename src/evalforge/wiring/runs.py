@@ -3,7 +3,7 @@
 import io
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,7 @@ from evalforge.common.config import Settings
 from evalforge.common.errors import ConfigurationError
 from evalforge.common.garbage import collecting_rarely
 from evalforge.common.logging import json_logger
+from evalforge.common.threads import SystemThreads
 from evalforge.ingestion.datadog_client import DatadogClient
 from evalforge.ingestion.earlier_runs import recent_calls, recent_runs
 from evalforge.ingestion.pipeline import Pipeline
@@ -26,10 +27,8 @@ from evalforge.ingestion.searches import SearchPlan
 from evalforge.ingestion.slices import window_of
 from evalforge.models import IngestionRun, Replayed, RulesCheck
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force, search_queries
-from evalforge.wiring.stores import open_store, open_store_to_read
+from evalforge.wiring.stores import Stop, open_store, open_store_to_read
 from evalforge.wiring.texts import reading_sanitizer
-
-Stop = Callable[[], bool]
 
 
 def capture(
@@ -74,7 +73,7 @@ def _pipeline(
     settings.required("api_key", "app_key", "hash_key")
     rules, scope = rules_in_force(settings), scope_in_force(settings)
     sanitizer = reading_sanitizer(settings)
-    store = open_store(settings)
+    store = open_store(settings, stop=stop)
     try:
         run_id = f"{clock.now():%Y%m%dT%H%M%SZ}-{random_suffix()}"
         log = json_logger(log_stream, clock).bind(run_id=run_id)
@@ -98,6 +97,7 @@ def _pipeline(
                 evaluators=frozenset(settings.evaluators),
                 lease_seconds=settings.lease_seconds,
                 progress=progress,
+                threads=SystemThreads(),
             )
     finally:
         store.close()
@@ -113,7 +113,7 @@ def check(
     store = open_store_to_read(settings)
     try:
         evaluators = frozenset(settings.evaluators) | store.known_evaluators()
-        paced_from = recent_calls(recent_runs(store, clock.now()), clock.now())
+        paced_from = recent_calls(recent_runs(store, clock.now()), store.coverage(), clock.now())
     finally:
         store.close()
     run_id = f"check-{random_suffix()}"

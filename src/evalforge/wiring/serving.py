@@ -11,8 +11,8 @@ from evalforge.common.logging import json_logger
 from evalforge.models import IngestionRun
 from evalforge.ports import CaptureStore
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, scope_in_force
-from evalforge.wiring.runs import Stop, capture
-from evalforge.wiring.stores import REQUESTS_PATIENCE_SECONDS, open_store
+from evalforge.wiring.runs import capture
+from evalforge.wiring.stores import REQUESTS_PATIENCE_SECONDS, Stop, open_store
 from evalforge.wiring.texts import scanner_of
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from helpers.simulation.times import BASE_NS, HOUR
 from helpers.simulation.traffic import CANARY, JUDGES, SimulatedSpan, Traffic, Version
 
 Judge = Callable[[Mapping[str, Any]], bool]
+QUICK_SECONDS = 0.3
 SHIFTED_BY = HOUR
 """How much sooner than it would have come a span may come, to come between two pages."""
 
@@ -29,9 +30,10 @@ class SimulatedDatadog:
     def __init__(self, scheduler: Scheduler, traffic: Traffic, faults: Faults, random: Random) -> None:
         self._scheduler, self._traffic, self._faults, self._random = scheduler, traffic, faults, random
         self._limiter = RateLimiter(random.choice((60, 300, 300)), 60, scheduler)  # type: ignore[arg-type]
+        self.slowest_seconds = QUICK_SECONDS
         self._judges: dict[str, Judge] = {}
         self._verdicts: dict[tuple[str, int], bool] = {}
-        self._delivered: dict[str, list[bytes]] = {}
+        self._delivered: dict[tuple[str, str, tuple[int, int]], list[bytes]] = {}
         self.requests: list[tuple[float, Process]] = []
 
     def answer(self, process: Process, path: str, content: bytes | None) -> tuple[Answer | None, float]:
@@ -41,7 +43,7 @@ class SimulatedDatadog:
         if fault in LOST:
             self._faults.note(fault)
             return None, LOST[fault]
-        seconds = self._random.uniform(0.01, 0.3)
+        seconds = self._random.uniform(0.01, self.slowest_seconds)
         if fault == "slow answer":
             self._faults.note(fault)
             seconds = self._random.uniform(1, 28)
@@ -78,14 +80,15 @@ class SimulatedDatadog:
             self._faults.note(fault)
             items, status = items[: len(items) // 2], "timeout"
             cursor = cursor if self._random.random() < 0.5 else None
-        before = self._delivered.get(process.name, []) if asked.cursor else items
+        search = process.name, asked.query, asked.window_ns
+        before = self._delivered.get(search, []) if asked.cursor else items
         if fault == "duplicates" and before:
             self._faults.note(fault)
             items = [*before[-self._random.choice((1, 3)) :], *items]
         if fault == "repeated cursor" and asked.cursor:
             self._faults.note(fault)
             cursor = asked.cursor
-        self._delivered[process.name] = items
+        self._delivered[search] = items
         last = self._random.choice(({"page": None}, {"page": {}}, {}))
         meta = {"status": status, **({"page": {"after": cursor}} if cursor else last)}
         body = b'{"data":[' + b",".join(items) + b'],"meta":' + json.dumps(meta).encode() + b"}"
@@ -119,11 +122,18 @@ class SimulatedDatadog:
 class Wire:
     """The connection of one process: an Exchanger over which time passes both ways."""
 
-    def __init__(self, process: Process, datadog: SimulatedDatadog, random: Random) -> None:
-        self._process, self._datadog, self._random = process, datadog, random
+    def __init__(self, process: Process, scheduler: Scheduler, datadog: SimulatedDatadog, random: Random) -> None:
+        self._process, self._scheduler = process, scheduler
+        self._datadog, self._random = datadog, random
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, seconds: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        seconds: float,
+        written: Callable[[], None],
     ) -> Answer:
         """As of Exchanger."""
         assert headers["DD-API-KEY"]
@@ -131,7 +141,8 @@ class Wire:
         if content is not None and b"@trace_id:(" in content:
             self._process.reads_context = True
         self._process.reach("search", after=False)
-        self._process.pass_time(self._random.uniform(0.01, 0.1))
+        written()
+        self._scheduler.sleep(self._random.uniform(0.01, 0.1))  # it travels on, whatever becomes of the process
         answer, takes = self._datadog.answer(self._process, url, content)
         self._process.pass_time(min(takes, seconds))
         self._process.reach("search", after=True)

@@ -23,8 +23,23 @@ WIRE = {
 }
 """At most one of them for each request."""
 STORE = {"store fails before": 0.008, "store fails after": 0.008}
-PHASES = ("acquire", "opening", "search", "data", "context", "progress", "forgetting", "closing", "release")
+SIDE_BY_SIDE = "side by side"
+"""A request while several searches are open."""
+PHASES = (
+    "acquire",
+    "opening",
+    "search",
+    SIDE_BY_SIDE,
+    "data",
+    "context",
+    "progress",
+    "forgetting",
+    "closing",
+    "release",
+)
 """The steps of a run at which it is killed or frozen: all its writes, and the requests in between."""
+RARELY_REACHED = (SIDE_BY_SIDE, SIDE_BY_SIDE, "context", "progress")
+"""Drawn more often than the others, for many a run never comes to them."""
 ANY_WRITE = "write"
 """Stands for any of them but the requests."""
 
@@ -73,7 +88,7 @@ class Faults:
         if self.quiet or self.random.random() > self._dooms:
             return None
         frozen = self.random.choice((20.0, 150.0, 300.0, 700.0, 1000.0)) if self.random.random() < 0.4 else None
-        phase = self.random.choice(PHASES)
+        phase = self.random.choice((*PHASES, *RARELY_REACHED))
         first = phase in ("acquire", "opening", "forgetting", "closing", "release")
         number = 1 if first else self.random.choice((1, 1, 2, 3))
         return Doom(phase, number, self.random.random() < 0.5, frozen)

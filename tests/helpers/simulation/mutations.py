@@ -40,7 +40,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         "wrote under fence",
     ),
     "a count for each poll": Mutation(
-        "ingestion/pipeline.py",
+        "ingestion/run.py",
         'return merged, "unchanged" if merged == stored else "updated"',
         'return merged, "created" if merged == stored else "updated"',
         "counted twice",
@@ -52,21 +52,27 @@ MUTATIONS: Mapping[str, Mutation] = {
         "claims to have read everything",
     ),
     "late evaluations are dropped": Mutation(
-        "ingestion/pipeline.py",
+        "ingestion/run.py",
         "        merged = self._merged(stored, read)\n",
         "        if read.trace_payload.spans[0].span_id in {one.span_id for one in stored.trace_payload.spans}:\n"
         '            return stored, "unchanged"\n'
         "        merged = self._merged(stored, read)\n",
-        "lacks a signal",
+        "is not as it was then",
     ),
     "a manifest before its data": Mutation(
-        "ingestion/pipeline.py",
+        "ingestion/run.py",
         """        done = store.commit(self._lease, batch)
         gathered""",
         """        store.commit(self._lease, Batch(manifests=batch.manifests))
         done = store.commit(self._lease, batch)
         gathered""",
-        "is not stored",
+        "says that it was read",
+    ),
+    "half a slice that was given away is not waited for": Mutation(
+        "ingestion/segment_reading.py",
+        "        self._segment.add(rest)\n",
+        "",
+        "says that it was read",
     ),
 }
 

@@ -21,8 +21,10 @@ class _Turn:
     def __init__(self, thread: int) -> None:
         self.thread, self._gate = thread, threading.Lock()
         self._gate.acquire()
+        self.given = False
 
     def give(self) -> None:
+        self.given = True
         self._gate.release()
 
     def wait(self) -> None:
@@ -56,9 +58,12 @@ class Scheduler:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass for this thread, and others have their turns."""
+        self.sleep_until(self.seconds + seconds)
+
+    def sleep_until(self, wake: float) -> None:
+        """Let time pass until then for this thread, and others have their turns."""
         me = threading.get_ident()
         with self._changed:
-            wake = self.seconds + seconds
             if self._having_a_turn == {me} and not (self._queue and self._queue[0][0] <= wake):
                 self.seconds = wake
                 return
@@ -67,6 +72,23 @@ class Scheduler:
             self._push(wake, turn)
             self._end_turn(me)
         turn.wait()
+
+    def park(self, parked: list[_Turn], timeout: float | None = None) -> None:
+        """Wait until another thread wakes those that are parked there, or so long; others have their turns."""
+        me = threading.get_ident()
+        with self._changed:
+            turn = _Turn(me)
+            parked.append(turn)
+            if timeout is not None:
+                self._push(self.seconds + timeout, turn)
+            self._end_turn(me)
+        turn.wait()
+
+    def wake(self, parked: list[_Turn]) -> None:
+        """Those parked there go on now."""
+        with self._changed:
+            while parked:
+                self._push(self.seconds, parked.pop())
 
     def run(self) -> None:
         """Until nothing is left to come."""
@@ -78,6 +100,8 @@ class Scheduler:
                 when, _, _, what = heapq.heappop(self._queue)
                 self.seconds = max(self.seconds, when)
                 if isinstance(what, _Turn):
+                    if what.given:
+                        continue
                     self._having_a_turn.add(what.thread)
                     what.give()
                     continue

@@ -29,6 +29,7 @@ from helpers.simulation.oracle import Oracle
 from helpers.simulation.process import Killed, Process
 from helpers.simulation.scheduler import Scheduler
 from helpers.simulation.store import Ledger, StoreOfProcess
+from helpers.simulation.threads import ThreadsOfProcess
 from helpers.simulation.times import MINUTE, seconds_of
 from helpers.simulation.traffic import APP, FIELD_RATING, Traffic
 
@@ -37,6 +38,8 @@ WITHHOLDING = Sanitizer(hash_key=b"k" * 32)
 READING = Sanitizer(hash_key=b"k" * 32, scanner=SmallScanner())
 READING_SEEDS = 10
 """Every tenth seed reads texts."""
+SLOW_SEEDS, SLOW_SECONDS = 0.4, 4.0
+"""So many seeds have a Datadog that answers slowly many small pages, so that slices are read side by side."""
 LEASE_SECONDS = 120.0
 LOOKBACK_HOURS, DEEP_LOOKBACK_HOURS = 24.0, 72.0
 CLEAN_RUNS = 2
@@ -60,6 +63,9 @@ class World:
         self.ledger = Ledger()
         self.rate = self.random.choice((20, 40, 100, 200))
         self.page_limit = self.random.choice((3, 5, 10, 25))
+        if self.random.random() < SLOW_SEEDS:
+            self.rate, self.page_limit = self.random.choice((40, 100, 200)), self.random.choice((1, 2, 3))
+            self.datadog.slowest_seconds = SLOW_SECONDS
         self.traces_a_commit = self.random.choice((2, 4, 10, 450))
         self.max_calls = self.random.choice((8, 40, 2500))
         self.story: list[str] = []
@@ -67,6 +73,7 @@ class World:
         self.reports: list[IngestionRun] = []
         self.late_found_within = float("inf")
         """How long after it came something may be missing, in seconds; checked after each complete run."""
+        self.threads: list[ThreadsOfProcess] = []
         self._first_fetched: dict[str, str] = {}
         self._runs = 0
 
@@ -74,6 +81,12 @@ class World:
     def captured(self) -> int:
         """How many traces were ever seen in the store."""
         return len(self._first_fetched)
+
+    def threads_of(self, process: Process) -> ThreadsOfProcess:
+        """Those that read slices side by side."""
+        threads = ThreadsOfProcess(process, self.scheduler)
+        self.threads.append(threads)
+        return threads
 
     def _child(self) -> Random:
         return Random(self.random.getrandbits(64))
@@ -133,7 +146,7 @@ class World:
             clock=process,
             random=random.random,
             stop=lambda: not self.faults.quiet and self.scheduler.seconds >= ends,
-            connect=lambda _: Wire(process, self.datadog, random),
+            connect=lambda _: Wire(process, self.scheduler, self.datadog, random),
         )
         with client:
             return Pipeline(
@@ -151,6 +164,7 @@ class World:
                 lease_seconds=LEASE_SECONDS,
                 progress=lambda *_: None,
                 traces_a_commit=self.traces_a_commit,
+                threads=self.threads_of(process),
             ).run()
 
     def _wrong_with(self, report: IngestionRun, process: Process, store: CaptureStore) -> list[str]:

@@ -3,7 +3,9 @@
 Retried: no answer, a body that is broken, and the statuses 408, 429 and 5xx. All else is the caller's to judge.
 """
 
+import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -12,14 +14,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from evalforge.common.clock import Clock
 from evalforge.ingestion.search.bounded_http import Answer, BoundedHttp, Exchanger, NoAnswer
 from evalforge.ingestion.search.errors import SearchInterrupted
-from evalforge.ingestion.search.pacing import Pacer
+from evalforge.ingestion.search.pacing import Flight, Pacer
 from evalforge.ingestion.search.pages import BrokenBody
-from evalforge.ingestion.search.rate_limits import read_rate_limit, told_wait
+from evalforge.ingestion.search.rate_limits import TOO_MANY_REQUESTS, read_rate_limit, told_wait
+from evalforge.ingestion.search.turns import Limits, Turns, Waited
 from evalforge.models import RateLimit
 
 MOST_ATTEMPTS = 3
-LONGEST_TOLD_WAIT_SECONDS = 60.0
-"""Design, "One run", step 3: a longer wait ends the run partial at once."""
 JITTER_AFTER_TOLD_SECONDS = 0.5
 
 OK = 200
@@ -31,11 +32,15 @@ T = TypeVar("T")
 
 
 class Request(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """What to ask. `read` makes the value of a 200's body and raises BrokenBody; `spans` counts those in the value."""
+    """What to ask. `content` is made anew for each attempt, and `failed` told of one that got no answer or 408 or 5xx.
+
+    `read` makes the value of a 200's body and raises BrokenBody; `spans` counts those in the value.
+    """
 
     method: str
     path: str
-    content: bytes | None = None
+    content: Callable[[], bytes] | None = None
+    failed: Callable[[], None] = lambda: None
     read: Callable[[bytes], T]
     spans: Callable[[T], int] = lambda _: 0
     paced_by_answer: bool = True
@@ -50,23 +55,15 @@ class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class _TryAgain(Exception):
-    def __init__(self, reason: str, told: float | None = None) -> None:
+    def __init__(self, reason: str, told: float | None = None, *, throttled: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.told = reason, told
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run may use: HTTP attempts, and time until `deadline` (monotonic seconds); and each attempt alone."""
-
-    max_calls: int
-    deadline: float
-    attempt_seconds: float = 30.0
+        self.reason, self.told, self.throttled = reason, told, throttled
 
 
 class Attempts:
-    """Asks one server, one request at a time. `on_request` gets one event per attempt: names and numbers alone.
+    """Asks one server, from as many threads as like. `on_request` gets one event per attempt: names and numbers alone.
 
-    `connect` makes the connection, given what tells whether to stop.
+    `connect` makes a connection, given what tells whether to stop; there are as many as requests at once.
     """
 
     def __init__(
@@ -82,22 +79,19 @@ class Attempts:
         on_request: Callable[[dict[str, Any]], None],
         connect: Callable[[Callable[[], bool]], Exchanger] = BoundedHttp,
     ) -> None:
-        self._base_url, self._headers, self._limits = base_url, headers, limits
-        self._pacer, self._clock, self._random = pacer, clock, random
-        self._stop, self._on_request = stop, on_request
-        self._http = connect(stop)
-        self.calls = 0
+        self._base_url, self._headers = base_url, headers
+        self._clock, self._random, self._on_request = clock, random, on_request
+        self.turns = Turns(pacer, limits, clock, stop)
+        self._connect, self._connections = connect, threading.Lock()
+        self._idle = [connect(self.turns.stopped)]
+        self._closed = False
         self.rate_limit = RateLimit()
-        self._waited = 0.0
-
-    def resume(self, seconds_ago: float, calls: int) -> None:
-        """Keep the pace over requests made before; they do not count against the budget."""
-        self._pacer.resume(seconds_ago, calls)
 
     def ask(self, request: Request[T]) -> Reply[T]:
         """The reply to a request. Raises SearchInterrupted when none came in three attempts or none may be made."""
+        waited = Waited()
         attempts = Retrying(
-            sleep=self._pause,
+            sleep=partial(self.turns.pause, waited=waited),
             stop=stop_after_attempt(MOST_ATTEMPTS),
             wait=self._wait,
             retry=retry_if_exception_type(_TryAgain),
@@ -106,50 +100,59 @@ class Attempts:
         try:
             for attempt in attempts:
                 with attempt:
-                    return self._attempt(request, attempt.retry_state.attempt_number)
+                    return self._attempt(request, attempt.retry_state.attempt_number, waited)
         except _TryAgain as error:
             reason = error.reason
         raise SearchInterrupted(f"{reason}, in each of {MOST_ATTEMPTS} attempts")
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._http.close()
+        """Let go of the connections; those in use end soon."""
+        self.turns.halt()
+        with self._connections:
+            self._closed = True
+            while self._idle:
+                self._idle.pop().close()
 
-    def _attempt(self, request: Request[T], number: int) -> Reply[T]:
-        self._take_turn()
-        waited, self._waited = self._waited, 0.0
+    def _attempt(self, request: Request[T], number: int, waited: Waited) -> Reply[T]:
+        flight = self.turns.take(waited)
         begun = self._clock.monotonic()
-        event = {"method": request.method, "path": request.path, "attempt": number, "wait": round(waited, 3)}
+        event = {"method": request.method, "path": request.path, "attempt": number, "wait": round(waited.take(), 3)}
         event |= {"status": None, "spans": 0, "bytes": 0, "problem": None}
         try:
-            return self._judge(request, self._exchange(request), event)
+            return self._judge(request, self._exchange(request, flight, begun), event)
         except (NoAnswer, BrokenBody) as error:
             event["problem"] = str(error)
+            request.failed()
         except _TryAgain as error:
             event["problem"] = error.reason
+            if not error.throttled:
+                request.failed()
             raise
         finally:
             self._on_request({**event, "elapsed_ms": round(1000 * (self._clock.monotonic() - begun))})
-        self._check_may_go_on(0)
+        self.turns.check_may_go_on(0)
         raise _TryAgain(str(event["problem"]))
 
-    def _take_turn(self) -> None:
-        """Wait for the pace. Raises SearchInterrupted where no further attempt may be made."""
-        if self.calls >= self._limits.max_calls:
-            raise SearchInterrupted(f"the call budget of {self._limits.max_calls} calls is used up")
-        self._check_told(self._pacer.told_wait())
-        self._pause(self._pacer.wait_needed())
-
-    def _exchange(self, request: Request[T]) -> Answer:
-        seconds = min(self._limits.attempt_seconds, self._limits.deadline - self._clock.monotonic())
-        self.calls += 1
-        self._pacer.started()
+    def _exchange(self, request: Request[T], flight: Flight, begun: float) -> Answer:
+        with self._connections:
+            http = self._idle.pop() if self._idle else self._connect(self.turns.stopped)
+        content = request.content() if request.content else None
         try:
-            return self._http.exchange(
-                request.method, self._base_url + request.path, self._headers, request.content, seconds
+            return http.exchange(
+                request.method,
+                self._base_url + request.path,
+                self._headers,
+                content,
+                self.turns.seconds_left(),
+                partial(self.turns.written, flight),
             )
         finally:
-            self._pacer.finished()
+            self.turns.finished(flight, self._clock.monotonic() - begun)
+            with self._connections:
+                if self._closed:
+                    http.close()
+                else:
+                    self._idle.append(http)
 
     def _judge(self, request: Request[T], answer: Answer, event: dict[str, Any]) -> Reply[T]:
         event |= {"status": answer.status, "bytes": len(answer.body)}
@@ -160,7 +163,7 @@ class Attempts:
             return Reply(status=OK, value=value)
         empty_org = answer.status == SERVER_ERRORS.start and EMPTY_ORG in answer.body
         if not empty_org and (answer.status in TIMED_OUT_AND_THROTTLED or answer.status in SERVER_ERRORS):
-            raise _TryAgain(f"HTTP {answer.status}", told)
+            raise _TryAgain(f"HTTP {answer.status}", told, throttled=answer.status == TOO_MANY_REQUESTS)
         return Reply(status=answer.status, empty_org=empty_org)
 
     def _learn(self, request: Request[T], answer: Answer) -> float | None:
@@ -169,9 +172,9 @@ class Attempts:
         if request.paced_by_answer:
             limit = self._without_keys(read_rate_limit(answer.headers))
             self.rate_limit = limit if limit != RateLimit() else self.rate_limit
-            self._pacer.learn(limit)
+            self.turns.learn(limit)
             if answer.status != OK and told is not None:
-                self._pacer.hold(told)
+                self.turns.hold(told)
         return told
 
     def _without_keys(self, limit: RateLimit) -> RateLimit:
@@ -184,25 +187,9 @@ class Attempts:
         failure = state.outcome.exception() if state.outcome else None
         told = failure.told if isinstance(failure, _TryAgain) else None
         if told is None:
-            return self._random() * 2.0 ** (state.attempt_number - 1)
-        self._check_told(told)
+            seconds = self._random() * 2.0 ** (state.attempt_number - 1)
+            if isinstance(failure, _TryAgain) and failure.throttled:
+                self.turns.hold(seconds)
+            return seconds
+        self.turns.check_told(told)
         return told + self._random() * JITTER_AFTER_TOLD_SECONDS
-
-    def _check_told(self, seconds: float) -> None:
-        if seconds > LONGEST_TOLD_WAIT_SECONDS:
-            raise SearchInterrupted(
-                f"Datadog asks for a wait of {seconds:.0f} s, longer than {LONGEST_TOLD_WAIT_SECONDS:.0f} s"
-            )
-
-    def _pause(self, seconds: float) -> None:
-        self._check_may_go_on(seconds)
-        if seconds > 0:
-            self._clock.sleep(seconds)
-            self._waited += seconds
-            self._check_may_go_on(0)
-
-    def _check_may_go_on(self, seconds: float) -> None:
-        if self._stop():
-            raise SearchInterrupted("stopped by a signal")
-        if self._clock.monotonic() + seconds >= self._limits.deadline:
-            raise SearchInterrupted("the deadline of the run is reached")

@@ -46,9 +46,18 @@ class Exchanger(Protocol):
     """Makes one HTTP exchange after another."""
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, seconds: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        seconds: float,
+        written: Callable[[], None],
     ) -> Answer:
-        """The answer to one request, within `seconds` in all. Raises NoAnswer."""
+        """The answer to one request, within `seconds` in all. Raises NoAnswer.
+
+        `written` is called when the request is on its way; of several calls the last counts.
+        """
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -66,10 +75,16 @@ class BoundedHttp:
         )
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, seconds: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        seconds: float,
+        written: Callable[[], None],
     ) -> Answer:
         """The answer to one request, within `seconds` in all. Raises NoAnswer; ends within a second of `stop`."""
-        self._allowance.begin(seconds)
+        self._allowance.begin(seconds, written)
         try:
             with self._pool.stream(
                 method, url, headers=list(headers.items()), content=content, extensions={"timeout": TIMEOUTS}
@@ -99,9 +114,10 @@ class _Allowance:
     def __init__(self, clock: Clock, stop: Callable[[], bool]) -> None:
         self._clock, self._stop = clock, stop
         self._ends_at = 0.0
+        self.written: Callable[[], None] = lambda: None
 
-    def begin(self, seconds: float) -> None:
-        self._ends_at = self._clock.monotonic() + seconds
+    def begin(self, seconds: float, written: Callable[[], None]) -> None:
+        self._ends_at, self.written = self._clock.monotonic() + seconds, written
 
     def left(self, most: float | None) -> float:
         """Seconds that a socket may wait now, at most `most`. Raises _OutOfTime."""
@@ -127,6 +143,7 @@ class _Stream(httpcore2.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._inner.write(buffer, timeout=self._allowance.left(timeout))
+        self._allowance.written()
 
     def close(self) -> None:
         self._inner.close()

@@ -7,11 +7,14 @@ from evalforge.common.errors import PartialRun
 
 
 class SearchInterrupted(PartialRun):
-    """The search ended before its last page: budget, deadline, signal, rate limit, or Datadog failing."""
+    """The search ended before its last page: budget, deadline, signal, rate limit, or Datadog failing.
 
-    def __init__(self, reason: str) -> None:
+    `ends_run`: no other search of the run would fare better.
+    """
+
+    def __init__(self, reason: str, *, ends_run: bool = False) -> None:
         super().__init__(f"the search ended early: {reason}")
-        self.reason = reason
+        self.reason, self.ends_run = reason, ends_run
 
 
 class SearchRefused(PartialRun):

@@ -12,16 +12,38 @@ from evalforge.models import RateLimit
 WINDOW_SECONDS = 60.5
 """A minute, and half a second for requests that travel faster than those before them."""
 
+LONGEST_TRIP_SECONDS = 1.0
+"""How long a request that was written whole travels at most. What is late on top of it eats the half second."""
+
+MOST_CREDIT_SECONDS = 0.25
+"""A start that is only so late, because its thread woke late, makes none after it late; idle time saves up nothing."""
+
 MOST_REMEMBERED = 100_000
 TOLD_MARGIN = 1.01
 
 
-class Pacer:
-    """At most `requests_per_minute` requests arrive in any 60 seconds, at even distances.
+class Flight:
+    """One request that was started: when it was written whole, and when it ended. None: not yet."""
 
-    A request arrives somewhere between its start and its end. So that this holds at the server too, a request starts
-    a window later than the END of the one that is a whole allowance before it, and an interval after the last START.
-    Below one a minute the interval alone counts. For one thread.
+    __slots__ = ("ended", "written")
+
+    def __init__(self, ended: float | None = None) -> None:
+        self.written: float | None = None
+        self.ended = ended
+
+    def arrived(self, now: float) -> float:
+        """When it had arrived at the latest; of one that is not written yet, no sooner than now."""
+        travelled = None if self.written is None else self.written + LONGEST_TRIP_SECONDS
+        return min((bound for bound in (self.ended, travelled) if bound is not None), default=now)
+
+
+class Pacer:
+    """At most `requests_per_minute` requests arrive in any 60 seconds, at even distances; several may be under way.
+
+    A request arrives between its start and its end, and soon after it was written. So that this holds at the server
+    too, a request starts a window later than the LATEST ARRIVAL of the one that is a whole allowance before it (as that
+    one's followers did of those before it), and an interval after the last START. Below one a minute the interval alone
+    counts. Without a lock.
     """
 
     def __init__(self, clock: Clock, requests_per_minute: float) -> None:
@@ -30,8 +52,13 @@ class Pacer:
         self._interval = WINDOW_SECONDS / max(allowed if requests_per_minute >= 1 else requests_per_minute, 1e-9)
         self._told_interval = 0.0
         self._held_until = clock.monotonic()
-        self._last_start: float | None = None
-        self._latest_arrivals: deque[float] = deque(maxlen=allowed)
+        self._slot: float | None = None
+        self._flights: deque[Flight] = deque(maxlen=allowed)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two starts at full pace."""
+        return max(self._interval, self._told_interval)
 
     def resume(self, seconds_ago: float, requests: int) -> None:
         """Go on from requests made before this pacer was, the last of them so long ago; call it first of all.
@@ -41,27 +68,34 @@ class Pacer:
         ended = self._clock.monotonic() - max(0.0, seconds_ago)
         counted = min(requests, MOST_REMEMBERED)
         if counted:
-            self._last_start = ended
+            self._slot = ended
             latest = (ended - self._interval * max(0, number - 1) for number in reversed(range(counted)))
-            self._latest_arrivals.extend(latest)
+            self._flights.extend(map(Flight, latest))
 
     def wait_needed(self) -> float:
-        """Seconds until the next request may start; 0 if it may now."""
+        """Seconds until the next request may start; 0 if it may now. While others are under way it may be more."""
         return max(self._own_wait(), self.told_wait())
 
     def told_wait(self) -> float:
         """The part of `wait_needed` that is the server's word: its limit and period, its reset, its Retry-After."""
-        spaced = 0.0 if self._last_start is None else self._last_start + self._told_interval
+        spaced = 0.0 if self._slot is None else self._slot + self._told_interval
         return max(0.0, max(spaced, self._held_until) - self._clock.monotonic())
 
-    def started(self) -> None:
-        """A request starts now."""
-        self._last_start = self._clock.monotonic()
-        self._latest_arrivals.append(self._last_start)
+    def started(self) -> Flight:
+        """A request starts now: in the slot that was due, unless that was long ago."""
+        now = self._clock.monotonic()
+        due = now if self._slot is None else self._slot + self.interval
+        self._slot = due if now - due <= MOST_CREDIT_SECONDS else now
+        self._flights.append(Flight())
+        return self._flights[-1]
 
-    def finished(self) -> None:
-        """The request that started last has ended, well or badly: it cannot arrive later than now."""
-        self._latest_arrivals[-1] = self._clock.monotonic()
+    def written(self, flight: Flight) -> None:
+        """The request is on its way."""
+        flight.written = self._clock.monotonic()
+
+    def finished(self, flight: Flight) -> None:
+        """The request has ended, well or badly: it cannot arrive later than now."""
+        flight.ended = self._clock.monotonic()
 
     def learn(self, told: RateLimit) -> None:
         """Slow down to the limit and period of an answer, and wait for the reset if nothing remains."""
@@ -75,10 +109,9 @@ class Pacer:
         self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
 
     def _own_wait(self) -> float:
-        earliest = self._clock.monotonic()
-        if self._last_start is None:
+        if self._slot is None:
             return 0.0
-        earliest_start = self._last_start + self._interval
-        if len(self._latest_arrivals) == self._latest_arrivals.maxlen:
-            earliest_start = max(earliest_start, self._latest_arrivals[0] + WINDOW_SECONDS)
-        return max(0.0, earliest_start - earliest)
+        now, earliest = self._clock.monotonic(), self._slot + self._interval
+        if len(self._flights) == self._flights.maxlen:
+            earliest = max(earliest, self._flights[0].arrived(now) + WINDOW_SECONDS)
+        return max(0.0, earliest - now)

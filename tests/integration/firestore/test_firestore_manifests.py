@@ -1,6 +1,5 @@
 """What manifests and coverage cost in Firestore, and in which order a batch of many commits tells what was read."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -16,44 +15,10 @@ from evalforge.storage.firestore import FirestoreStore
 from evalforge.storage.firestore_connection import WRITES_A_COMMIT
 from evalforge.storage.firestore_items import BYTES_A_COMMIT
 from evalforge.storage.firestore_manifests import BYTES_A_SHARD
-from helpers.captures import NOON, capture, coverage, dead_letter, manifest, span
-from helpers.firestore_emulator import new_project
-from helpers.firestore_server import Tally, counting
+from helpers.captures import capture, coverage, dead_letter, manifest, span
+from helpers.firestore_server import PREFIX, TOO_LARGE, Tally
 
-PREFIX = "evalforge_"
 HOURS = ["2026-11-22T23", *(manifest(hour).hour for hour in range(24))]
-TOO_LARGE = 1_100_000
-"""Above Firestore's 1 MiB a document."""
-
-
-@pytest.fixture
-def tally(firestore_emulator: str) -> Iterator[Tally]:
-    with counting() as heard:
-        yield heard
-
-
-@pytest.fixture
-def project(firestore_emulator: str) -> str:
-    return new_project()
-
-
-@pytest.fixture
-def store(tally: Tally, project: str) -> Iterator[FirestoreStore]:
-    opened = FirestoreStore(project, "(default)", PREFIX)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def client(project: str) -> Iterator[Client]:
-    opened = Client(project=project)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def lease(store: FirestoreStore) -> Lease:
-    return store.acquire_lease("r1", NOON, 60)
 
 
 # Cost

@@ -3,8 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,46 +19,12 @@ from evalforge.ports import Batch, CaptureFilter, Position
 from evalforge.storage.firestore import FirestoreStore
 from evalforge.storage.firestore_batches import BYTES_A_COMMIT, REFUSED
 from evalforge.storage.firestore_connection import ATTEMPT_SECONDS, PATIENCE_SECONDS, WRITES_A_COMMIT
-from helpers.captures import capture, dead_letter, run, span, user
-from helpers.firestore_emulator import HOST_VARIABLE, new_project
-from helpers.firestore_server import CANARY, Tally, counting, refusing_server
+from helpers.captures import NOON, capture, dead_letter, run, span, user
+from helpers.firestore_emulator import HOST_VARIABLE
+from helpers.firestore_server import CANARY, PREFIX, TOO_LARGE, Tally, refusing_server
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVERYTHING = CaptureFilter()
 ALICE = user("alice")
-PREFIX = "evalforge_"
-TOO_LARGE = 1_100_000
-"""Above Firestore's 1 MiB a document."""
-
-
-@pytest.fixture
-def tally(firestore_emulator: str) -> Iterator[Tally]:
-    with counting() as heard:
-        yield heard
-
-
-@pytest.fixture
-def project(firestore_emulator: str) -> str:
-    return new_project()
-
-
-@pytest.fixture
-def store(tally: Tally, project: str) -> Iterator[FirestoreStore]:
-    opened = FirestoreStore(project, "(default)", PREFIX)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def client(project: str) -> Iterator[Client]:
-    opened = Client(project=project)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def lease(store: FirestoreStore) -> Lease:
-    return store.acquire_lease("r1", NOON, 60)
 
 
 def large(trace_id: str, characters: int) -> Any:
@@ -421,7 +386,7 @@ REFUSALS = [
         ConfigurationError,
         "deploy --only firestore:indexes --project wrong-",
     ),
-    (grpc.StatusCode.UNKNOWN, CANARY, StoreError, "Firestore refused with Unknown"),
+    (grpc.StatusCode.OUT_OF_RANGE, CANARY, StoreError, "Firestore refused with OutOfRange"),
 ]
 
 
