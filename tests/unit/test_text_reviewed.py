@@ -209,3 +209,24 @@ def test_what_is_like_a_rarer_form_stays(text: str) -> None:
 )
 def test_tokenizers_colours_sections_publications_and_counts_stay(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("jane@example.org.txt", "jane@example.org"),
+        ("/mail/jane.doe@example.co.uk.tar.gz", "jane.doe@example.co.uk"),
+        ("a@b.co.json.txt", "a@b.co"),
+        ("jane@example.org_2024.pdf", "jane@example.org"),
+    ],
+)
+def test_an_address_that_a_file_is_named_by_is_found_without_the_ending(text: str, address: str) -> None:
+    assert found(text) == [("EMAIL", address)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["image@2x.png", "user@1.2.3.tgz", "pkg@1.0.0", "lodash@4.17.21.tar.gz", "logo@dark.theme.svg", "app@2.0.min.js"],
+)
+def test_files_and_packages_with_an_at_sign_are_no_addresses(text: str) -> None:
+    assert found(text) == []

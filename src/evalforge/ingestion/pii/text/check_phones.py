@@ -23,6 +23,8 @@ SHAPES = ([9], [10], [11], [3, 3, 4], [1, 3, 3, 4], [2, 2, 2, 2, 2], [4, 3, 3])
 APART = " ().-/"
 VERSION = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 """Of a browser, before the word Mobile."""
+DECIMAL = re.compile(r"\d{1,2}\.\d+")
+"""With so few digits before its only point."""
 PAIRS = re.compile(rb"[0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2}(?![0-9A-Za-z/])){2,63}")
 PAIRS_BEFORE = re.compile(rb"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2} )+\Z")
 MOST_PAIRS = 6
@@ -86,6 +88,8 @@ def national_phone(candidate: Candidate) -> Spans:
     """As dialled inside one of the regions looked at, and one group behind it that is not its."""
     text = candidate.text
     if DATE.search(text) or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
+        return ()
+    if DECIMAL.fullmatch(text):
         return ()
     if _in_a_dump(candidate) or COUNTED.match(candidate.data, candidate.end):
         return ()
