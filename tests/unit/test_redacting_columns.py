@@ -15,9 +15,13 @@ def text(value: str) -> str:
     ("written", "hidden"),
     [
         ("INSERT INTO users (login, password) VALUES ('jane', 'opensesame')", "opensesame"),
-        ("insert into app.users (id, full_name, pw)\nvalues (1, 'Waldo Picchu', 'op3nsesame!')", "Waldo Picchu op3nsesame"),
+        (
+            "insert into app.users (id, full_name, pw)\nvalues (1, 'Waldo Picchu', 'op3nsesame!')",
+            "Waldo Picchu op3nsesame",
+        ),
         ("INSERT INTO u (a, password) VALUES (now(), 'x1sesame'), (NULL, 'it''s sesame2')", "x1sesame sesame2"),
         ('INSERT INTO "u" ("password", "a") VALUES (\'op3nsesame\', 2)', "op3nsesame"),
+        ("INSERT INTO t (password) VALUES ('opensesame')", "opensesame"),
         ("user,password\nbob,op3nsesame\nzoe,x7sesame\n", "op3nsesame x7sesame"),
         ("login;passwort;password\nx;y;op3nsesame", "op3nsesame"),
         ("| user | password |\n|---|---|\n| bob | op3nsesame |\n| zoe | x7sesame |", "op3nsesame x7sesame"),
@@ -45,6 +49,8 @@ def test_a_value_under_the_name_of_a_column_is_replaced(written: str, hidden: st
         "INSERT INTO users (login, password) VALUES (%s, %s)",
         "INSERT INTO users (login, password) VALUES (?, ?), (:login, :password)",
         "token,probability\nhello123,0.5\nworld456,0.25",
+        '    # Auth\n    "auth",\n    "AuthContext",\n    "Auth2Provider",',
+        "assembly Newtonsoft.Json, Version=13.0.0.0, PublicKeyToken=30ad4fe6b2a6aeed",
         "password, please\nthank you, then",
     ],
 )

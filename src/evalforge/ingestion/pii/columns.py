@@ -21,7 +21,7 @@ VALUE = re.compile(
 )
 SEPARATORS = "|,;\t"
 NAME = re.compile(r"[ \t\"'`*]*([A-Za-z_][A-Za-z0-9_.-]{0,40}(?: [A-Za-z0-9_.-]{1,20}){0,3})[ \t\"'`*]*\Z")
-MOST_COLUMNS = 64
+FEWEST_COLUMNS, MOST_COLUMNS = 2, 64
 NUMBERED_SECRETS = re.compile(r"passw|pwd|pin|otp|code|pw")
 FEWEST_DIGITS, CLEARLY_A_NUMBER = 7, 9
 
@@ -64,7 +64,9 @@ def _in_table(text: str, separator: str, keys: Keys) -> Iterator[Hit]:
     for line in text.split("\n"):
         count = line.count(separator)
         if count and (count != width or not columns):
-            columns, width = _told(line.split(separator), keys), count
+            names = line.split(separator)
+            columns = _told(names, keys) if sum(map(bool, map(str.strip, names))) >= FEWEST_COLUMNS else {}
+            width = count
         elif columns and count == width:
             start = position
             for place, cell in enumerate(line.split(separator)):

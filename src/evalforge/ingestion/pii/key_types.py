@@ -55,7 +55,7 @@ FAMILIES = (
             r"(?:.*_)?(?:secret|password|passwd|passphrase|passcode|pwd|access_key|secret_key|api_key|apikey|auth_key"
             r"|account_key|encryption_key|signing_key|shared_key|master_key|private_key|client_secret|auth_token"
             r"|access_token|refresh_token|bearer_token|credentials?|cookie|connection_string|dsn"
-            r"|app_key|application_key|license_key|db_pass|user_pass|smtp_pass|pass|passw|pw|pem|otp|totp|pin|pin_code|mfa|mfa_code"
+            r"|app_key|application_key|license_key|admin_key|subscription_key|functions_key|webhook_key|storage_key|db_pass|user_pass|smtp_pass|pass|passw|pw|pem|otp|totp|pin|pin_code|mfa|mfa_code"
             r"|otp_code|2fa|2fa_code|(?:http|basic|proxy)_auth|database_url|db_url|db_uri|database_uri)\Z"
             r"|auth\Z|.*secret.*_key\Z|(?:.*_)?(?:secret|token)_(?:value|string)\Z|bearer\Z"
         ),

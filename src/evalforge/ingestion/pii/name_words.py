@@ -55,11 +55,15 @@ NO_PERSONS = NO_IDS - COMMON_NAMES
 """Words of an id that are nobody's name."""
 NUMBERED = re.compile(r"([a-z]+)(\d{1,3})[a-z]?\Z")
 SHORTEST_PASSWORD, WORDS_OF_A_PASSPHRASE = 8, 4
-NO_PASSWORDS = NO_IDS | SIGN_IN | words(
-    """
+NO_PASSWORDS = (
+    NO_IDS
+    | SIGN_IN
+    | words(
+        """
     accepted authenticated authorized changeme configured delegated encrypted forbidden forwarded identity include
     inherited managed missing never no origin provided rejected same set rotated successful unauthenticated unauthorized unchanged
     """
+    )
 )
 """What stands under the key of a secret and tells of one; also in a row, as `same-origin` and `not provided`."""
 SHORTEST_VALUE = 5

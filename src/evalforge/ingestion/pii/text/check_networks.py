@@ -8,7 +8,24 @@ from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans, whe
 
 FILE_ENDINGS = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "txt", "yaml", "yml", "dll"}
-    | {"csv", "tsv", "pdf", "xml", "log", "eml", "docx", "xlsx", "jsonl", "toml", "tar", "gz", "tgz", "jar", "whl", "exe"}
+    | {
+        "csv",
+        "tsv",
+        "pdf",
+        "xml",
+        "log",
+        "eml",
+        "docx",
+        "xlsx",
+        "jsonl",
+        "toml",
+        "tar",
+        "gz",
+        "tgz",
+        "jar",
+        "whl",
+        "exe",
+    }
 )
 """Of files that have @ in their names; none is a top-level domain."""
 DOMAIN_ENDING = re.compile(

@@ -23,9 +23,11 @@ WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|_*[A-Z]?[a-z]+(
 """Prose and plain names."""
 OTHER_KEY = re.compile(
     rb"(?i)(?:types?|names?|ur[il]|path|file|dir|ttl|seconds|header|field|prefix|suffix|length|size|count|limit|expir[a-z]*"
-    rb"|manager|provider|class|schedule|policy|tokeni[sz][a-z_]*)[\"'\]`*]{0,3}\s{0,3}(?::=|=>|==|->|[:=]|value:)"
+    rb"|manager|provider|class|schedule|policy|endpoint|issuer|audience|algorithm|version|tokeni[sz][a-z_]*)[\"'\]`*]{0,3}\s{0,3}(?::=|=>|==|->|[:=]|value:)"
 )
 """Keys that name something about a secret."""
+PUBLIC = re.compile(rb"(?i)public[_-]?key[_-]?\Z")
+"""Before `Token`: in the names of assemblies, the digest of a key that is no secret."""
 PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")
 REFERENCE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]|[A-Za-z_]+(?:\.[A-Za-z_]+)+\Z|[:(\[{]")
 """A call, an index, an attribute, an opened bracket."""
@@ -63,6 +65,8 @@ def assigned(candidate: Candidate) -> Spans:
     if len(text) < LEAST_SECRET or not is_opaque(text):
         return ()
     key = candidate.data[candidate.match : candidate.start]
+    if PUBLIC.search(candidate.data, max(0, candidate.match - 12), candidate.match):
+        return ()
     if OTHER_KEY.search(key) or (NUMBER.match(text) and not PASSWORD_KEY.search(key)):
         return ()
     return ((candidate.start, end),)
