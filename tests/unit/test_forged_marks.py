@@ -77,7 +77,7 @@ def filled(value: str) -> str:
     "forged",
     [
         filled("4111111111111111"),
-        filled("jane@ex.org".encode().hex()),
+        filled(b"jane@ex.org".hex()),
         "u1_" + b"mail jane@example.or".hex(),
         "u1_4111111111111111378282246310005123456789",
     ],
