@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evalforge.common.clock import timestamp
 from helpers import fake_datadog as dd
 from helpers.commands import API_KEY, APP_KEY, HASH_KEY, environment, evalforge
 from helpers.exported import failed, item, judged
@@ -422,13 +423,14 @@ def test_one_trace_in_two_spellings_of_its_hex_id_is_one_capture(store: Path) ->
 
 def test_a_run_that_finds_the_lease_taken_says_who_holds_it_and_exits_5(store: Path) -> None:
     evalforge("capture", "--json", env=environment(store, "http://127.0.0.1:9", EVALFORGE_MAX_CALLS="1"))
+    expires_at = timestamp(datetime.now(UTC) + timedelta(hours=1))
     with closing(sqlite3.connect(store)) as connection:
-        connection.execute("UPDATE lease SET holder = 'run-elsewhere', expires_at = '2999-01-01T00:00:00.000Z'")
+        connection.execute("UPDATE lease SET holder = 'run-elsewhere', expires_at = ?", (expires_at,))
         connection.commit()
     result = evalforge("capture", "--json", env=environment(store, "http://127.0.0.1:9"))
     assert result.code == 5
     assert "run-elsewhere" in result.err
-    assert "2999-01-01" in result.err
+    assert expires_at[:19] in result.err
 
 
 def test_a_revised_evaluation_replaces_its_reading_and_the_signals_that_were_there_stay(store: Path) -> None:

@@ -16,10 +16,13 @@ class Segment:
 
     def __init__(self) -> None:
         self.whole: list[int] = []
-        self.reading = SegmentReading(HOURS, NOON + timedelta(hours=4), self._whole)
+        self.reading = SegmentReading(HOURS, NOON + timedelta(hours=4), whole=self._whole, taken_back=self._taken_back)
 
     def _whole(self, _: SegmentReading, slices: Sequence[datetime]) -> None:
         self.whole += [one.hour for one in slices]
+
+    def _taken_back(self, _: SegmentReading, slices: Sequence[datetime]) -> None:
+        self.whole = [hour for hour in self.whole if hour not in {one.hour for one in slices}]
 
     def part(self, start: float, end: float) -> PartReading:
         """A search from one hour after noon to another."""
@@ -90,3 +93,18 @@ def test_what_ended_early_keeps_its_reason_and_leaves_the_rest() -> None:
     part.ended("the deadline")
     assert (segment.whole, segment.reading.reason) == ([12], "the deadline")
     assert segment.reading.left == HOURS[1:]
+
+
+def test_a_search_whose_pages_are_not_in_order_takes_back_only_what_it_touches() -> None:
+    segment = Segment()
+    first, second = segment.read_by(0, 2), segment.read_by(2, 4)
+    second.saw(["2026-11-23T15"], sure=True)
+    first.saw(["2026-11-23T13"], sure=True)
+    assert segment.whole == [14, 12]
+    first.saw(["2026-11-23T12"], sure=True)
+    assert segment.whole == [14]
+    first.saw(["2026-11-23T13"], sure=True)
+    assert segment.whole == [14], "from then on only its end tells"
+    first.ended(None)
+    second.ended(None)
+    assert sorted(segment.whole) == [12, 13, 14, 15]
