@@ -192,7 +192,7 @@ def _is_short_name(word: str) -> bool:
 
 
 def says_nothing(kind: str, value: str) -> bool:
-    """Whether an id or a secret is made of words that texts are full of, or an id is too short to be told from others."""
+    """Whether an id or a secret is of words that texts are full of, or an id is too short to be one of somebody."""
     if kind == SESSION_ID:
         return len(value) < SHORTEST_SESSION or not any(map(str.isdecimal, value)) or _is_numbered_word(value)
     if kind == SECRET:
