@@ -230,3 +230,24 @@ def test_an_address_that_a_file_is_named_by_is_found_without_the_ending(text: st
 )
 def test_files_and_packages_with_an_at_sign_are_no_addresses(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-20,182.15,183.41,54218340\n2026-11-21,183.50",
+        "Upgrade from 10.4.2.1 to 10.4.3.0, then on",
+        "VAT 19% 16.06, shipping 4.90, total 105.46; refund 21.00",
+        "password: !vault |",
+        "INSERT INTO metrics (ts, value) VALUES (1685040492, 08.3303)",
+    ],
+)
+def test_rows_of_figures_with_dates_versions_amounts_and_tags_of_yaml_stay(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["upgraded 10.4.2.1 to the new image", "upgrade to 10.4.2.1 failed", "from 10.4.2.1 to 10.4.3.0"]
+)
+def test_machines_that_are_upgraded_are_found(text: str) -> None:
+    assert ("IP", "10.4.2.1") in found(text)

@@ -12,7 +12,9 @@ from evalforge.ingestion.pii.keys import Keys
 from evalforge.ingestion.pii.text.hits import Hit
 from evalforge.ingestion.pii.written import written_value
 
-INSERT = re.compile(r"\binto\s{1,40}[\w.\"`\[\]]{1,120}\s{0,9}\(([^()]{1,2000})\)\s{0,9}values\s{0,9}(?=\()", re.IGNORECASE)
+INSERT = re.compile(
+    r"\binto\s{1,40}[\w.\"`\[\]]{1,120}\s{0,9}\(([^()]{1,2000})\)\s{0,9}values\s{0,9}(?=\()", re.IGNORECASE
+)
 NEXT_ROW = re.compile(r"\s{0,40},?\s{0,40}\(")
 VALUE = re.compile(
     r"\s{0,40}(?:[NEneBb]?'((?:[^'\\]|''|\\.){0,4000})'|\"(?:[^\"\\]|\\.){0,4000}\"|[^,()'\"]{0,200}(?:\([^()]{0,200}\)[^,()'\"]{0,50})?)"

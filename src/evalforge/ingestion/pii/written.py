@@ -30,7 +30,8 @@ LITERAL = re.compile(
 )
 """A digit in six characters or more, letters of both cases and a sign, or a sign first: no word, no name in code."""
 REFERENCE = re.compile(
-    r"[$%<{*]|(?:os|self|this|env|process|config|settings|cls|args|kwargs|req|request|ctx)\.|x{3,}\Z|\.{3}|#[0-9a-f]{6}\Z"
+    r"[$%<{*]|!(?:vault|secret|env|env_var|ref|sub|getatt|importvalue|join)\b"
+    r"|[a-z][a-z0-9+.-]{0,20}://(?:\$\{?\w{1,40}\}?|\{\w{0,40}\}):?(?:\$\{?\w{1,40}\}?|\{\w{0,40}\})?@|(?:os|self|this|env|process|config|settings|cls|args|kwargs|req|request|ctx)\.|x{3,}\Z|\.{3}|#[0-9a-f]{6}\Z"
     r"|(?:u?int|float|string|varchar|char|utf|uuid)\d*\b",
     re.IGNORECASE,
 )

@@ -7,6 +7,7 @@ from evalforge.ingestion.pii.text import checksums
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans, where
 from evalforge.ingestion.pii.text.check_numbers import COUNTED, digits_of, under_an_id
 
+AMOUNT = re.compile(r"\d{1,9}[.,]\d{1,2}")
 STATES = frozenset({
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
     "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY",
@@ -81,8 +82,8 @@ def address(candidate: Candidate) -> Spans:
 
 
 def with_digit(candidate: Candidate) -> Spans:
-    """An identifier of a document has three digits at least."""
-    return candidate.whole if len(digits_of(candidate.text)) >= 3 else ()
+    """An identifier of a document has three digits at least, and is no amount."""
+    return candidate.whole if len(digits_of(candidate.text)) >= 3 and not AMOUNT.fullmatch(candidate.text) else ()
 
 
 CHECKS: dict[str, Check] = {

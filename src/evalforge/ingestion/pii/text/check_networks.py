@@ -36,7 +36,8 @@ DOMAIN_ENDING = re.compile(
 VERSION = re.compile(r"\d+(?:\.\d+)+\Z")
 VERSION_BEFORE = re.compile(
     rb"(?:[vV]|==|>=|<=|~=|(?<![A-Za-z])(?!(?:Client|Host|Server|Peer|Remote|Proxy|Gateway)/)[A-Z][A-Za-z]{2,}/"
-    rb"|(?i:\bversion[\"']?[ :=]{1,3}[\"']?|\b(?:section|chapter|clause|figure|table|appendix|annex|paragraph) ))\Z"
+    rb"|(?i:\b(?:up|down)grad(?:ed?|es|ing) from (?:\d[\d.]{0,15} to )?"
+    rb"|\bversion[\"']?[ :=]{1,3}[\"']?|\b(?:section|chapter|clause|figure|table|appendix|annex|paragraph) ))\Z"
 )
 PASSWORD_OF_URL = re.compile(rb"://[^\s/?\"'<>]*:[^\s/?\"'<>]*\Z")
 HARMLESS_IPV4 = re.compile(r"127\.|0\.0\.0\.0\Z|255\.|169\.254\.169\.254\Z")
@@ -77,7 +78,7 @@ def ipv4(candidate: Candidate) -> Spans:
     text = candidate.text
     if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in text.split(".")):
         return ()
-    if HARMLESS_IPV4.match(text) or VERSION_BEFORE.search(candidate.before(16)):
+    if HARMLESS_IPV4.match(text) or VERSION_BEFORE.search(candidate.before(40)):
         return ()
     return candidate.whole
 

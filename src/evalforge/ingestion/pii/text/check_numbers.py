@@ -121,7 +121,7 @@ def _last_group_of_a_card(text: str, groups: list[tuple[int, int]], first: int) 
         if not 1 < end - start <= 8 and not (end - start == 1 and len(digits) == 12 and last == first + 3):
             break
         digits += text[start:end]
-        if _is_card(digits):
+        if _is_card(digits) and not DATE.search(text, groups[first][0], end):
             found = last
     return found
 

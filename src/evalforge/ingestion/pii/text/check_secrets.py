@@ -9,7 +9,7 @@ import re2
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans
 
 PLACEHOLDER = re.compile(
-    r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+(?:\[|\Z)|#[0-9a-f]{6}\Z|\{\{|%\(|%s|<|\{[a-z_]*\}\Z"
+    r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+(?:\[|\Z)|#[0-9a-f]{6}\Z|\{\{|%\(|%s|<|\{[a-z_]*\}\Z|!(?:vault|secret|env|env_var|ref|sub|getatt)\Z"
     r"|(?:none|null|true|false|undefined|redacted|hidden|masked|change_?me|example|placeholder|your[_-].*|my[_-].*)\Z"
 )
 CODE = re2.compile(
