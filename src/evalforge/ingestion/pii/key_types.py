@@ -85,7 +85,7 @@ FAMILIES = (
 """The first family that a normal form belongs to names it."""
 STAND_IN = "é"
 """What a mark in a key is read as: part of a word that no list has, as what it stands for was read."""
-OF_A_SECRET = "of a secret"
+OVER_ONE = "of a secret"
 """What a key that names a secret is to its children, where it stands over an object: no form of any key."""
 VALUES_OF_SECRETS = words("content current data default plain plaintext previous string string_value val value")
 """Keys in such an object over the secret itself, as in what `terraform output` says."""
@@ -108,10 +108,10 @@ def redacting_fate_of(parent: str, key: str) -> KeyFate:
     if found.name or found.fate is not Fate.PLAIN:
         return found
     kind = _family(key[-policy.LONGEST_KEY :])
-    if parent == OF_A_SECRET and not kind and normal_form(key) in VALUES_OF_SECRETS:
+    if parent == OVER_ONE and not kind and normal_form(key) in VALUES_OF_SECRETS:
         kind = SECRET
     if kind == SECRET and not found.parent:
-        found = found._replace(parent=OF_A_SECRET)
+        found = found._replace(parent=OVER_ONE)
     if not kind and IS_WHO.match(parent):
         kind = _family(f"{parent}_{normal_form(key)}")
         kind = kind if kind in (PERSON, USERNAME) else ""
