@@ -251,3 +251,17 @@ def test_rows_of_figures_with_dates_versions_amounts_and_tags_of_yaml_stay(text:
 )
 def test_machines_that_are_upgraded_are_found(text: str) -> None:
     assert ("IP", "10.4.2.1") in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define sk_X509_NAME_ENTRY_num(sk) OPENSSL_sk_num(ossl_check(sk))",
+        "V22\n2404\n2405\n4111\n1111\n1111\n1111\n2434\n",
+        "014C      ; [.213C.001C.0008] # LATIN CAPITAL LETTER O WITH MACRON",
+        "388533600000,\n403477200000,\n419983200000",
+        "%sudo ALL=(root) NOPASSWD: /bin/systemctl2 restart",
+    ],
+)
+def test_names_in_headers_lists_of_figures_weights_and_rules_of_sudo_stay(text: str) -> None:
+    assert found(text) == []

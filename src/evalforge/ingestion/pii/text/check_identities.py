@@ -93,7 +93,7 @@ CHECKS: dict[str, Check] = {
     "cpf": numbered(checksums.cpf),
     "cpf_or_pesel": numbered(lambda digits: checksums.cpf(digits) or _pesel(digits)),
     "nir": numbered(checksums.nir),
-    "aadhaar": numbered(checksums.verhoeff),
+    "aadhaar": numbered(lambda digits: checksums.verhoeff(digits) and not digits.endswith("000")),
     "sin": _sin,
     "personnummer": numbered(_personnummer),
     "nhs": numbered(checksums.nhs),

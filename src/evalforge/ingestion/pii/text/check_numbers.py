@@ -26,6 +26,7 @@ CARDS = re.compile(
     r"|(?:506[67]|509\d|6363)\d{12}"
 )
 """First digits and lengths of card numbers, by the networks' published ranges (ISO/IEC 7812)."""
+LINES_OF_A_CARD = 4
 GROUPS = re.compile(r"\d+")
 ID_KEY = re.compile(
     rb"(?:(?i:(?:^|[^a-z])(?:ids?|uid|uuid|guid|sku|order|invoice|ean|isbn|upc|asin|run|job|build|commit|tick|epoch|next|nonce"
@@ -121,9 +122,20 @@ def _last_group_of_a_card(text: str, groups: list[tuple[int, int]], first: int) 
         if not 1 < end - start <= 8 and not (end - start == 1 and len(digits) == 12 and last == first + 3):
             break
         digits += text[start:end]
-        if _is_card(digits) and not DATE.search(text, groups[first][0], end):
+        if _is_card(digits) and not _is_of_lines(text, groups[first : last + 1]):
             found = last
     return found
+
+
+def _is_of_lines(text: str, groups: list[tuple[int, int]]) -> bool:
+    """Whether they are lines of figures: with a date, more lines than a card has, or more than two of any length."""
+    start, end = groups[0][0], groups[-1][1]
+    lines = text.count("\n", start, end)
+    if not lines:
+        return False
+    fours = all(last - first == 4 for first, last in groups)
+    many = text.count("\n") >= LINES_OF_A_CARD or (lines > 1 and not fours)
+    return many or DATE.search(text, start, end) is not None
 
 
 def luhn(candidate: Candidate) -> Spans:

@@ -26,8 +26,10 @@ OTHER_KEY = re.compile(
     rb"|manager|provider|class|schedule|policy|endpoint|issuer|audience|algorithm|version|tokeni[sz][a-z_]*)[\"'\]`*]{0,3}\s{0,3}(?::=|=>|==|->|[:=]|value:)"
 )
 """Keys that name something about a secret."""
-PUBLIC = re.compile(rb"(?i)public[_-]?key[_-]?\Z")
-"""Before `Token`: in the names of assemblies, the digest of a key that is no secret."""
+NOT_OF_A_SECRET = re.compile(rb"(?i)(?:public[_-]?key[_-]?|\bno)\Z")
+"""Before `Token` in the names of assemblies, where it is a digest, and before `PASSWD` in rules of sudo."""
+NAME_IN_CODE = re.compile(r"(?:_(?:[a-z]{1,12}\d{0,3}|[A-Z]{1,12}\d{0,3}|[A-Z][a-z]{1,11})){3,}\Z")
+"""Behind what a token may begin with: words with underscores between them."""
 PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")
 REFERENCE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]|[A-Za-z_]+(?:\.[A-Za-z_]+)+\Z|[:(\[{]")
 """A call, an index, an attribute, an opened bracket."""
@@ -65,7 +67,7 @@ def assigned(candidate: Candidate) -> Spans:
     if len(text) < LEAST_SECRET or not is_opaque(text):
         return ()
     key = candidate.data[candidate.match : candidate.start]
-    if PUBLIC.search(candidate.data, max(0, candidate.match - 12), candidate.match):
+    if NOT_OF_A_SECRET.search(candidate.data, max(0, candidate.match - 12), candidate.match):
         return ()
     if OTHER_KEY.search(key) or (NUMBER.match(text) and not PASSWORD_KEY.search(key)):
         return ()
@@ -81,7 +83,9 @@ def told(candidate: Candidate) -> Spans:
 def token(candidate: Candidate) -> Spans:
     """Long enough and no word."""
     end, text = trimmed(candidate)
-    return ((candidate.start, end),) if len(text) >= LEAST_TOKEN and is_opaque(text) else ()
+    if len(text) < LEAST_TOKEN or not is_opaque(text) or NAME_IN_CODE.match(text, text.find("_")):
+        return ()
+    return ((candidate.start, end),)
 
 
 def header(candidate: Candidate) -> Spans:
