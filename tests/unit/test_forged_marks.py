@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from evalforge.ingestion.pii.hashing import OF_USER, Pseudonyms, is_pseudonym
 from evalforge.ingestion.pii.key_types import FAMILIES, TYPE_OF_DROPPED, USER_ID
 from evalforge.ingestion.pii.keys import Keys
 from evalforge.ingestion.pii.placeholders import BUILT_IN_TYPES
@@ -65,3 +66,32 @@ def test_the_types_of_the_users_own_rules_are_known_too() -> None:
     text = 'password="[TICKET_3f9a2c]"'
     assert Keys().marks_in(text) == []
     assert [mark[0] for mark in Keys(types=frozenset({"TICKET"})).marks_in(text)] == ["[TICKET_3f9a2c]"]
+
+
+def filled(value: str) -> str:
+    """The value in the form of a hash of ours."""
+    return "u1_" + value.ljust(40, "0")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        filled("4111111111111111"),
+        filled(b"jane@ex.org".hex()),
+        "u1_" + b"mail jane@example.or".hex(),
+        "u1_4111111111111111378282246310005123456789",
+    ],
+)
+@pytest.mark.parametrize(
+    "attributes", [lambda one: {"tags": [f"usr.id:{one}"]}, lambda one: {"metadata": {"user_id": one}}]
+)
+def test_a_value_in_the_form_of_a_hashed_id_is_hashed_like_any_other(forged: str, attributes: Any) -> None:
+    found = str(sanitized(ENGINE, **attributes(forged)))
+    assert forged not in found
+    assert "u1_" in found
+
+
+def test_a_hashed_id_is_left_as_it_is_for_many_ids() -> None:
+    pseudonyms = Pseudonyms(KEY)
+    made = [pseudonyms.user(str(number)) for number in range(20_000)]
+    assert all(is_pseudonym(one, OF_USER) for one in made)

@@ -60,6 +60,14 @@ def test_a_name_that_the_root_tells_is_replaced_in_what_failed_below_it(said: st
     assert re.sub(r"\[[A-Z_]+_[0-9a-f]{6}\]", "", shown(said)) == left or (left in said and shown(said) == said)
 
 
+@pytest.mark.parametrize("password", ["opensesame", "Open-Sesame!", "correct horse battery staple"])
+def test_a_password_without_digits_that_the_root_tells_is_replaced_in_what_failed_below_it(password: str) -> None:
+    root = {**ROOT, "metadata": {"db_password": password}}
+    found = shown(f"tried {password} twice", root)
+    assert re.fullmatch(r"tried \[SECRET_[0-9a-f]{6}\]!? twice", found)
+    assert found[6:21] in str(with_root(failing("x"), root).trace_payload.context)
+
+
 def test_the_same_name_has_the_same_placeholder_wherever_it_is_told() -> None:
     told = failing("Jane Doe", metadata={"customer_name": "Jane Doe"})
     (span,) = told.trace_payload.spans

@@ -198,3 +198,33 @@ def test_ids_of_spans_are_kept_as_hashes_only_if_they_are_hashes_of_such() -> No
         assert shown_span.span_id == shown_span.parent_id == item["span_id"] == item["parent_id"]
         assert (shown_span.span_id == told) == (kind == "h")
         assert shown_span.span_id.startswith("h1_")
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ("opensesame", "the opensesame did not work, nor did OpenSesame"),
+        ("Picchu-Waldo!", "I typed Picchu-Waldo! twice"),
+        ("correct-horse-battery-staple", "it is correct-horse-battery-staple"),
+        ("correct horse battery staple", "it is correct horse battery staple"),
+    ],
+)
+def test_a_password_without_digits_that_a_field_tells_is_gone_from_the_text(told: str, text: str) -> None:
+    found = shown(text, metadata={"db_password": told}).lower()
+    assert not [word for word in told.lower().replace("-", " ").strip("!").split() if word in found]
+    assert "[secret_" in found
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ("required", "a key is required"),
+        ("same-origin", "the same origin as before"),
+        ("not provided", "it was not provided"),
+        ("unauthorized", "401 Unauthorized"),
+        ("production", "in production"),
+        ("letmein", "they letmein"),
+    ],
+)
+def test_words_that_stand_under_the_key_of_a_secret_stay_elsewhere(told: str, text: str) -> None:
+    assert shown(text, metadata={"auth": told, "credentials": told}) == text

@@ -87,3 +87,35 @@ def test_what_a_key_says_holds_in_reprs_escapes_and_forms(written: str) -> None:
     shown = text(written)
     assert "op3nsesame" not in shown
     assert text(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"auth": ["apiKeyAuth", "appKeyAuth", "AuthZ"],',
+        'attribute_map = {\n    "api_token": "api_token",\n    "api_secret": "api_secret",\n    "email": "email",\n}',
+        '"BasicAuth",\n"DigestAuth",\n"FunctionAuth",',
+        '407: ("proxy_authentication_required", "proxy_auth", "proxy_authentication"),',
+        "sha512:" + "1d995a74ff65265b" * 8,
+        "authorization = b'Basic ' + base64.b64encode(userpass)",
+        "Token: '#ddd0c0',",
+        'export DATABASE_URL="postgresql://${DB_USER}:${DB_PASS}@${DB_HOST}:5432/app"',
+        "password: !vault |",
+    ],
+)
+def test_names_of_keys_ways_to_sign_in_digests_and_colours_stay(written: str) -> None:
+    assert text(written) == written
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"password": "op3nsesame99"}',
+        '"password": "opensesame"',
+        "pw = ('X-Auth-Token', 'op3nsesame99')",
+        'DATABASE_URL="postgresql://${DB_USER}:op3nsesame@db:5432/app"',
+        'DATABASE_URL="postgresql://app:op3nsesame@${DB_HOST}:5432/app"',
+    ],
+)
+def test_passwords_beside_names_of_keys_are_still_taken(written: str) -> None:
+    assert "sesame" not in text(written)

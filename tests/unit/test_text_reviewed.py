@@ -195,3 +195,73 @@ def test_a_value_in_a_rarer_form_goes(text: str, value: str) -> None:
 )
 def test_what_is_like_a_rarer_form_stays(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tokenizer: cl100k_base",
+        "$password = $_POST['password'];",
+        "Token: '#ddd0c0'",
+        "see section 8.2.1.4 and doi:10.4188/s49661-098-08616-4",
+        "046 454 286 tokens were read",
+    ],
+)
+def test_tokenizers_colours_sections_publications_and_counts_stay(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("jane@example.org.txt", "jane@example.org"),
+        ("/mail/jane.doe@example.co.uk.tar.gz", "jane.doe@example.co.uk"),
+        ("a@b.co.json.txt", "a@b.co"),
+        ("jane@example.org_2024.pdf", "jane@example.org"),
+    ],
+)
+def test_an_address_that_a_file_is_named_by_is_found_without_the_ending(text: str, address: str) -> None:
+    assert found(text) == [("EMAIL", address)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["image@2x.png", "user@1.2.3.tgz", "pkg@1.0.0", "lodash@4.17.21.tar.gz", "logo@dark.theme.svg", "app@2.0.min.js"],
+)
+def test_files_and_packages_with_an_at_sign_are_no_addresses(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-20,182.15,183.41,54218340\n2026-11-21,183.50",
+        "Upgrade from 10.4.2.1 to 10.4.3.0, then on",
+        "VAT 19% 16.06, shipping 4.90, total 105.46; refund 21.00",
+        "password: !vault |",
+        "INSERT INTO metrics (ts, value) VALUES (1685040492, 08.3303)",
+    ],
+)
+def test_rows_of_figures_with_dates_versions_amounts_and_tags_of_yaml_stay(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["upgraded 10.4.2.1 to the new image", "upgrade to 10.4.2.1 failed", "from 10.4.2.1 to 10.4.3.0"]
+)
+def test_machines_that_are_upgraded_are_found(text: str) -> None:
+    assert ("IP", "10.4.2.1") in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define sk_X509_NAME_ENTRY_num(sk) OPENSSL_sk_num(ossl_check(sk))",
+        "V22\n2404\n2405\n4111\n1111\n1111\n1111\n2434\n",
+        "014C      ; [.213C.001C.0008] # LATIN CAPITAL LETTER O WITH MACRON",
+        "388533600000,\n403477200000,\n419983200000",
+        "%sudo ALL=(root) NOPASSWD: /bin/systemctl2 restart",
+    ],
+)
+def test_names_in_headers_lists_of_figures_weights_and_rules_of_sudo_stay(text: str) -> None:
+    assert found(text) == []

@@ -17,6 +17,8 @@ RULE = "encoded text"
 SHORTEST_RUN = 14
 LONGEST_OPAQUE = 120
 """Characters up to which an opaque run is no blob: digests and keys are shorter, and keys are the scanner's."""
+LONGEST_DIGEST = 128
+"""Hex digits of SHA-512 and BLAKE2b."""
 SHORTEST_HEX = 20
 
 DATA_URL = re.compile(r"data:[\w.+/-]{0,100}(?:;[\w=.+-]{1,60}){0,5},[A-Za-z0-9+/=_%.~!*'()-]{8,}", re.IGNORECASE)
@@ -36,7 +38,7 @@ def find_blobs(text: str) -> list[Hit]:
 
 
 def _is_blob(run: str) -> bool:
-    if len(run) > LONGEST_OPAQUE and _is_mixed(run):
+    if len(run) > LONGEST_OPAQUE and _is_mixed(run) and not (len(run) == LONGEST_DIGEST and HEX.match(run)):
         return True
     return _is_text(_from_hex(run)) or _is_text(_from_base64(run))
 

@@ -17,14 +17,27 @@ LONGEST_ID = 256
 
 PSEUDONYM = re.compile(rf"[ush]1_[0-9a-f]{{{HEX_DIGITS}}}\Z")
 """What this module makes. It is kept where its like belongs, so that sanitising again changes nothing."""
+FILLED = re.compile(r"([0-9a-f])\1{8}")
+"""Nine of one digit in a row: of hashes one in a hundred million has them, and a short value that was filled up."""
+PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 OF_USER, OF_SESSION, OF_OTHER = "u1_", "s1_", "h1_"
 REMEMBERED = 4096
 """Ids whose hashes are kept in memory: the spans of a trace repeat theirs."""
 
 
 def is_pseudonym(value: str, prefix: str) -> bool:
-    """Whether the value has the form of a pseudonym of this kind: one of another kind is an id like any other."""
-    return value.startswith(prefix) and PSEUDONYM.match(value) is not None
+    """Whether the value has the form of a pseudonym of this kind: one of another kind is an id like any other.
+
+    So is what no hash is: digits alone, text in hexadecimal, or a short value filled up. Without a key nobody can tell
+    all that somebody else made up in this form; what a hash might have been by chance is taken for one.
+    """
+    return value.startswith(prefix) and PSEUDONYM.match(value) is not None and _is_a_hash(value[len(prefix) :])
+
+
+def _is_a_hash(digits: str) -> bool:
+    if digits.isdecimal() or FILLED.search(digits):
+        return False
+    return bool(bytes.fromhex(digits).translate(None, PRINTABLE))
 
 
 class Pseudonyms:

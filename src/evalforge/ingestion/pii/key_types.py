@@ -55,7 +55,7 @@ FAMILIES = (
             r"(?:.*_)?(?:secret|password|passwd|passphrase|passcode|pwd|access_key|secret_key|api_key|apikey|auth_key"
             r"|account_key|encryption_key|signing_key|shared_key|master_key|private_key|client_secret|auth_token"
             r"|access_token|refresh_token|bearer_token|credentials?|cookie|connection_string|dsn"
-            r"|app_key|application_key|license_key|db_pass|user_pass|smtp_pass|pass|passw|pw|pem|otp|totp|pin|pin_code|mfa|mfa_code"
+            r"|app_key|application_key|license_key|admin_key|subscription_key|functions_key|webhook_key|storage_key|db_pass|user_pass|smtp_pass|pass|passw|pw|pem|otp|totp|pin|pin_code|mfa|mfa_code"
             r"|otp_code|2fa|2fa_code|(?:http|basic|proxy)_auth|database_url|db_url|db_uri|database_uri)\Z"
             r"|auth\Z|.*secret.*_key\Z|(?:.*_)?(?:secret|token)_(?:value|string)\Z|bearer\Z"
         ),
@@ -85,6 +85,10 @@ FAMILIES = (
 """The first family that a normal form belongs to names it."""
 STAND_IN = "é"
 """What a mark in a key is read as: part of a word that no list has, as what it stands for was read."""
+OVER_ONE = "of a secret"
+"""What a key that names a secret is to its children, where it stands over an object: no form of any key."""
+VALUES_OF_SECRETS = words("content current data default plain plaintext previous string string_value val value")
+"""Keys in such an object over the secret itself, as in what `terraform output` says."""
 COUNTED = frozenset({"pass"})
 """Under these a number is a count."""
 READ_IDS = re.compile(
@@ -104,6 +108,10 @@ def redacting_fate_of(parent: str, key: str) -> KeyFate:
     if found.name or found.fate is not Fate.PLAIN:
         return found
     kind = _family(key[-policy.LONGEST_KEY :])
+    if parent == OVER_ONE and not kind and normal_form(key) in VALUES_OF_SECRETS:
+        kind = SECRET
+    if kind == SECRET and not found.parent:
+        found = found._replace(parent=OVER_ONE)
     if not kind and IS_WHO.match(parent):
         kind = _family(f"{parent}_{normal_form(key)}")
         kind = kind if kind in (PERSON, USERNAME) else ""

@@ -14,6 +14,7 @@ from evalforge.ingestion.pii.key_types import (
     NUMBER,
     PERSON,
     PHONE,
+    SECRET,
     SESSION_ID,
     SSN,
     USER_ID,
@@ -22,7 +23,16 @@ from evalforge.ingestion.pii.key_types import (
 from evalforge.ingestion.pii.spelling import WORD, word_form, words_in
 from evalforge.ingestion.pii.text.canonical import LAST_DIGITS, canonical
 from evalforge.ingestion.pii.text.hits import Hit
-from evalforge.ingestion.pii.words import COMMON_NAMES, NO_IDS, NO_NAMES, SESSION_WORDS, SHORT_WORDS, TECHNICAL
+from evalforge.ingestion.pii.words import (
+    COMMON_NAMES,
+    NO_IDS,
+    NO_NAMES,
+    SESSION_WORDS,
+    SHORT_WORDS,
+    SIGN_IN,
+    TECHNICAL,
+    words,
+)
 
 if TYPE_CHECKING:
     from evalforge.ingestion.pii.text.view import View
@@ -31,6 +41,8 @@ DIGITS = 0
 """The size of a name that is compared by its digits."""
 FEWEST_DIGITS, MOST_DIGITS = 7, 20
 """A number with fewer digits is nobody's; of a longer one the last are compared, as the code of a country may lack."""
+PHRASE = 1_000
+"""Added to the size of a name of several words without a digit, which is looked for at every word."""
 LONGEST_NAME = 200
 MOST_WORDS = 16
 SHORTEST_WORD = 3
@@ -42,6 +54,19 @@ WORDS_BESIDE = 3
 NO_PERSONS = NO_IDS - COMMON_NAMES
 """Words of an id that are nobody's name."""
 NUMBERED = re.compile(r"([a-z]+)(\d{1,3})[a-z]?\Z")
+SHORTEST_PASSWORD, WORDS_OF_A_PASSPHRASE = 8, 4
+NO_PASSWORDS = (
+    NO_IDS
+    | SIGN_IN
+    | words(
+        """
+    accepted authenticated authorized changeme configured delegated encrypted forbidden forwarded identity include
+    inherited managed missing never no origin provided rejected same set rotated
+    successful unauthenticated unauthorized unchanged
+    """
+    )
+)
+"""What stands under the key of a secret and tells of one; also in a row, as `same-origin` and `not provided`."""
 SHORTEST_VALUE = 5
 """Characters of anything but a name, which is more likely to be a word or a number of the text's own."""
 
@@ -53,7 +78,8 @@ UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u3040-\u30ff\u3
 
 
 class Name(NamedTuple):
-    """What is looked for: `size` words in a row, or DIGITS, or -`size` characters of a script without spaces."""
+    """What is looked for: `size` words in a row, or DIGITS, or -`size` characters of a script without spaces; `size` is
+    more by PHRASE if none of the words has a digit."""
 
     size: int
     text: str
@@ -90,9 +116,21 @@ def names_of(kind: str, value: str) -> Iterator[tuple[str, Name]]:
     ):
         yield kind, Name(DIGITS, digits[-LAST_DIGITS:])
     elif digits and len(value) >= SHORTEST_VALUE:
-        words = words_in(value)
-        if 0 < len(words) <= MOST_WORDS:
-            yield kind, Name(len(words), " ".join(words))
+        parts = words_in(value)
+        if 0 < len(parts) <= MOST_WORDS:
+            yield kind, Name(len(parts), " ".join(parts))
+    elif kind == SECRET and _is_password(value):
+        parts = words_in(value)
+        if 0 < len(parts) <= MOST_WORDS:
+            yield kind, Name(len(parts) if len(parts) == 1 else PHRASE + len(parts), " ".join(parts))
+
+
+def _is_password(value: str) -> bool:
+    """Whether a secret without a digit is one that a text would not have otherwise."""
+    parts = words_in(value)
+    if len(value) < SHORTEST_PASSWORD or UNSPACED.search(value):
+        return False
+    return not any(map(str.isspace, value)) or len(parts) >= WORDS_OF_A_PASSPHRASE
 
 
 def find_names(text: str, known: Known) -> list[Hit]:
@@ -120,9 +158,12 @@ def _found(text: str, known: Known) -> list[Hit]:
     rows = [size for size in known.sizes if size > 0]
     if not rows:
         return hits
-    words = [(found.start(), found.end(), word_form(found[0])) for found in WORD.finditer(text)]
+    found = [(word.start(), word.end(), word_form(word[0])) for word in WORD.finditer(text)]
     for size in rows:
-        hits += _single(text, words, known) if size == 1 else _rows(words, size, known)
+        if size > PHRASE:
+            hits += _phrases(found, size, known)
+        else:
+            hits += _single(text, found, known) if size == 1 else _rows(found, size, known)
     return hits
 
 
@@ -151,9 +192,11 @@ def _is_short_name(word: str) -> bool:
 
 
 def says_nothing(kind: str, value: str) -> bool:
-    """Whether an id is made of words that texts are full of, or too short to be told from a number of the text's."""
+    """Whether an id or a secret is of words that texts are full of, or an id is too short to be one of somebody."""
     if kind == SESSION_ID:
         return len(value) < SHORTEST_SESSION or not any(map(str.isdecimal, value)) or _is_numbered_word(value)
+    if kind == SECRET:
+        return NO_PASSWORDS.issuperset(words_in(value))
     if kind not in (USERNAME, USER_ID):
         return False
     if value.isdecimal():
@@ -203,6 +246,16 @@ def _rows(words: list[tuple[int, int, str]], size: int, known: Known) -> Iterato
             if kind is not None:
                 yield Hit(row[0][0], row[-1][1], kind, name, RULE)
         done = max(done, digit + 1)
+
+
+def _phrases(words: list[tuple[int, int, str]], size: int, known: Known) -> Iterator[Hit]:
+    length = size - PHRASE
+    for first in range(len(words) - length + 1):
+        row = words[first : first + length]
+        name = " ".join(word for _, _, word in row)
+        kind = known.type_of(Name(size, name)) if len(name) >= SHORTEST_PASSWORD - 1 else None
+        if kind is not None:
+            yield Hit(row[0][0], row[-1][1], kind, name, RULE)
 
 
 def _unspaced(text: str, known: Known) -> Iterator[Hit]:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from evalforge.ingestion.pii.hashing import PSEUDONYM, id_text
+from evalforge.ingestion.pii.hashing import OF_OTHER, OF_SESSION, OF_USER, id_text, is_pseudonym
 from evalforge.ingestion.pii.key_types import PERSON, SECRET, SESSION_ID
 from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
 from evalforge.ingestion.pii.name_words import (
@@ -136,7 +136,9 @@ class Names:
 
     def _add(self, kind: str, value: str) -> None:
         small = _lower(value)
-        if small in NO_NAMES or (kind == SECRET and small in SIGN_IN) or PSEUDONYM.match(value):
+        if small in NO_NAMES or (kind == SECRET and small in SIGN_IN):
+            return
+        if any(is_pseudonym(value, prefix) for prefix in (OF_USER, OF_SESSION, OF_OTHER)):
             return
         for named, name in names_of(kind, value):
             self._types[name] = min(named, self._types.get(name, named))

@@ -97,7 +97,9 @@ DROP_KEYS = words(
 DROP_PATTERNS = {
     "birth*": re.compile(r"birth(?!right)[a-z_0-9]*\Z"),
     "card*": re.compile(r"cards?(?:_[a-z_0-9]*|number|num|no|holder[a-z_]*|cvc|cvv|exp[a-z]*|pan)?\Z"),
-    "*_token": re.compile(r"(?!(?:[a-z0-9_]*_)?(?:per|first|last|next|output|input)_token\Z)[a-z0-9_]+_token\Z"),
+    "*_token": re.compile(
+        r"(?!(?:[a-z0-9_]*_)?(?:per|first|last|next|output|input|public_key)_token\Z)[a-z0-9_]+_token\Z"
+    ),
     "*_secret": re.compile(r"[a-z0-9_]+_secret\Z"),
     "lat*": re.compile(r"lat(?:itude)?(?:_?(?:lon|lng|long|longitude|deg|degrees))?\Z"),
     "lon*": re.compile(r"lon(?:g|gitude)?(?:_?(?:lat|latitude|deg|degrees))?\Z"),

@@ -20,7 +20,7 @@ from evalforge.ingestion.pii.pairs import as_kept
 from evalforge.ingestion.pii.policy import MAX_ITEMS, MAX_KEY, MAX_TEXT, MAX_TEXT_NESTING, Fate, KeyFate
 from evalforge.ingestion.pii.redactor import Act, Redacted, Redactor
 from evalforge.ingestion.pii.schema import FREE, Node
-from evalforge.ingestion.pii.shapes import length, unique
+from evalforge.ingestion.pii.shapes import is_field_schema, length, unique
 from evalforge.ingestion.pii.structures import OPENINGS, dump_json, parse_json
 from evalforge.ingestion.pii.walk import (
     DROPPED,
@@ -145,6 +145,8 @@ class RedactingWalk(Walk):
         fate, kind, below = self.judge(parent, key)
         if fate is Fate.KEEP:
             return self._unknown_name(key, path, out), below, self._kept()
+        if fate is not Fate.PLAIN and is_field_schema(child):
+            return self._unknown_name(key, path, out), "", FREE
         if fate is not Fate.REPLACE:
             return super()._unknown(key, child, parent, path, out)
         name = self._unknown_name(key, path, out)

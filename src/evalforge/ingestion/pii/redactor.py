@@ -13,8 +13,10 @@ import msgspec
 
 from evalforge.ingestion.pii.blobs import find_blobs
 from evalforge.ingestion.pii.caps import cut
+from evalforge.ingestion.pii.columns import find_columns
 from evalforge.ingestion.pii.keys import BUILT_IN_KEYS, Keys
 from evalforge.ingestion.pii.names import KeyedNames, Names, Parse
+from evalforge.ingestion.pii.other_scripts import find_in_other_scripts
 from evalforge.ingestion.pii.pairs import find_pairs, outside_kept
 from evalforge.ingestion.pii.placeholders import MARK, Placeholders
 from evalforge.ingestion.pii.policy import MAX_TEXT, SCANNED_BEYOND
@@ -72,6 +74,7 @@ class Remembering:
 
     def _found(self, text: str, key: str) -> tuple[Hit, ...]:
         hits = [*self.scanned(text, key), *find_pairs(text, self.scanned, self._keys), *find_blobs(text)]
+        hits += [*find_columns(text, self._keys), *find_in_other_scripts(text)]
         return tuple(outside_kept(text, hits, self._keys)) if hits else ()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from evalforge.ingestion.pii.schema import Node
+from evalforge.ingestion.pii.words import words
 
 VALUES = {"value": ("name", "key", "header"), "Value": ("Name", "Key", "Header"), "val": ("key", "name")}
 VALUES |= {"ParameterValue": ("ParameterKey",), "parameter_value": ("parameter_key",)}
@@ -15,6 +16,21 @@ def labelled(value: Mapping[str, Any]) -> tuple[str, str] | None:
         return None
     pairs = ((label, of) for of, labels in VALUES.items() if of in value for label in labels)
     return next((pair for pair in pairs if type(value.get(pair[0])) is str), None)
+
+
+SCHEMA_KEYS = words(
+    "type format description title nullable minLength maxLength minimum maximum pattern readOnly writeOnly"
+)
+SCHEMA_TYPES = words("string number integer boolean array object null")
+
+
+def is_field_schema(value: Any) -> bool:
+    """Whether it describes a field as JSON Schema does and has no value of one: `{"type": "string", ...}`."""
+    if type(value) is not dict or not SCHEMA_KEYS.issuperset(value):
+        return False
+    types = value.get("type")
+    named = types if type(types) is list and types else [types]
+    return all(type(name) is str and name in SCHEMA_TYPES for name in named)
 
 
 def withheld_mark(count: int) -> str:

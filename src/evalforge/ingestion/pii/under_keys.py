@@ -11,7 +11,7 @@ from evalforge.ingestion.pii.hashing import OF_SESSION, OF_USER, is_pseudonym
 from evalforge.ingestion.pii.key_types import COUNTED, SECRET, SESSION_ID, normal_form, type_of
 from evalforge.ingestion.pii.keys import NO_KEY, Keys
 from evalforge.ingestion.pii.policy import Fate, KeyFate
-from evalforge.ingestion.pii.shapes import labelled
+from evalforge.ingestion.pii.shapes import is_field_schema, labelled
 from evalforge.ingestion.pii.words import SIGN_IN
 
 DROPPED = "DROPPED"
@@ -36,6 +36,8 @@ def fate_in(keys: Keys, parent: str, over: str, key: str, value: Any) -> KeyFate
 def leak_under(keys: Keys, fate: KeyFate, key: str, value: Any) -> str:
     """The type of a value that must not be under a key of this fate; empty if it may."""
     if fate.fate not in JUDGED or value is None or isinstance(value, bool) or value in ("", [], {}):
+        return ""
+    if is_field_schema(value):
         return ""
     if isinstance(value, dict | list) and fate.fate is Fate.REPLACE:
         return ""  # whose members are judged by their own keys

@@ -30,11 +30,12 @@ LITERAL = re.compile(
 )
 """A digit in six characters or more, letters of both cases and a sign, or a sign first: no word, no name in code."""
 REFERENCE = re.compile(
-    r"[$%<{*]|(?:os|self|this|env|process|config|settings|cls|args|kwargs|req|request|ctx)\.|x{3,}\Z|\.{3}"
+    r"[$%<{*]|!(?:vault|secret|env|env_var|ref|sub|getatt|importvalue|join)\b"
+    r"|[a-z][a-z0-9+.-]{0,20}://(?:\$\{?\w{1,40}\}?|\{\w{0,40}\}):?(?:\$\{?\w{1,40}\}?|\{\w{0,40}\})?@|(?:os|self|this|env|process|config|settings|cls|args|kwargs|req|request|ctx)\.|x{3,}\Z|\.{3}|#[0-9a-f]{6}\Z"
     r"|(?:u?int|float|string|varchar|char|utf|uuid)\d*\b",
     re.IGNORECASE,
 )
-"""Where a value would be: a variable, a template, an attribute, a mask, a type."""
+"""Where a value would be: a variable, a template, an attribute, a mask, a colour, a type."""
 BARE_KINDS = frozenset({SECRET, EMAIL, PHONE, PERSON, USERNAME, USER_ID})
 """What is believed without quotes: an `address` may be one in memory, a `card` one on a page."""
 
@@ -69,7 +70,7 @@ def written_value(
         group = literal.lastindex or 1
         value = literal[group]
         said = any(map(str.isalnum, value)) and not REFERENCE.match(value)
-        if kind == SECRET and value.lower() in SIGN_IN:
+        if _names_itself(value, kind, key, keys, quoted=quoted):
             return None
         return literal.span(group) if said and not (quoted and _is_field(value, keys)) else None
     if quoted:
@@ -107,6 +108,17 @@ def names_nobody(value: str, kind: str, keys: Keys) -> bool:
     return ATTRIBUTE.match(value) is not None and (
         kind not in (USERNAME, USER_ID) or _is_field(value.rpartition(".")[2], keys)
     )
+
+
+def _names_itself(value: str, kind: str, key: str, keys: Keys, *, quoted: bool) -> bool:
+    """Whether what is written for a value names one: a field, a way to sign in, or code that lists names of keys."""
+    if kind != SECRET:
+        return normal_form(value) == normal_form(key)
+    if value.strip().lower() in SIGN_IN:
+        return True
+    if not (value.isascii() and value.replace("_", "").isalpha()):
+        return False
+    return (quoted and key[0] != "-") or value.endswith(("Auth", "_auth")) or bool(keys.told_by("", value).kind)
 
 
 def _is_field(value: str, keys: Keys) -> bool:

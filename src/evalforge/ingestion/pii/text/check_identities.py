@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from evalforge.ingestion.pii.text import checksums
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans, where
-from evalforge.ingestion.pii.text.check_numbers import digits_of, under_an_id
+from evalforge.ingestion.pii.text.check_numbers import COUNTED, digits_of, under_an_id
 
+AMOUNT = re.compile(r"\d{1,9}[.,]\d{1,2}")
 STATES = frozenset({
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
     "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY",
@@ -30,6 +31,9 @@ def numbered(holds: Callable[[str], bool]) -> Check:
         return candidate.whole if holds(compact(candidate.text)) and not under_an_id(candidate) else ()
 
     return check
+
+
+BY_LUHN = numbered(checksums.luhn)
 
 
 def is_day(year: str, month: str, day: str) -> bool:
@@ -65,6 +69,12 @@ def _rrn(digits: str) -> bool:
     return is_day(digits[:2], digits[2:4], digits[4:6])
 
 
+def _sin(candidate: Candidate) -> Spans:
+    """By Luhn, and not what counts something: one number in ten passes."""
+    counts = COUNTED.match(candidate.data, candidate.end)
+    return () if counts else BY_LUHN(candidate)
+
+
 def address(candidate: Candidate) -> Spans:
     """If it ends with a state and a code, the state must be one."""
     state = STATE.search(candidate.text)
@@ -72,8 +82,8 @@ def address(candidate: Candidate) -> Spans:
 
 
 def with_digit(candidate: Candidate) -> Spans:
-    """An identifier of a document has three digits at least."""
-    return candidate.whole if len(digits_of(candidate.text)) >= 3 else ()
+    """An identifier of a document has three digits at least, and is no amount."""
+    return candidate.whole if len(digits_of(candidate.text)) >= 3 and not AMOUNT.fullmatch(candidate.text) else ()
 
 
 CHECKS: dict[str, Check] = {
@@ -83,8 +93,8 @@ CHECKS: dict[str, Check] = {
     "cpf": numbered(checksums.cpf),
     "cpf_or_pesel": numbered(lambda digits: checksums.cpf(digits) or _pesel(digits)),
     "nir": numbered(checksums.nir),
-    "aadhaar": numbered(checksums.verhoeff),
-    "sin": numbered(checksums.luhn),
+    "aadhaar": numbered(lambda digits: checksums.verhoeff(digits) and not digits.endswith("000")),
+    "sin": _sin,
     "personnummer": numbered(_personnummer),
     "nhs": numbered(checksums.nhs),
     "rijksregister": numbered(checksums.rijksregister),

@@ -8,11 +8,36 @@ from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans, whe
 
 FILE_ENDINGS = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "txt", "yaml", "yml", "dll"}
+    | {
+        "csv",
+        "tsv",
+        "pdf",
+        "xml",
+        "log",
+        "eml",
+        "docx",
+        "xlsx",
+        "jsonl",
+        "toml",
+        "tar",
+        "gz",
+        "tgz",
+        "jar",
+        "whl",
+        "exe",
+    }
 )
 """Of files that have @ in their names; none is a top-level domain."""
+DOMAIN_ENDING = re.compile(
+    r"(?i)[a-z]{2}|com|org|net|edu|gov|mil|int|info|biz|name|pro|app|cloud|online|email|tech|xyz|site|store|agency|company"
+    r"|example|invalid"
+)
+"""Of the domain before the ending of a file: what else stands there tells variants of a file apart."""
+VERSION = re.compile(r"\d+(?:\.\d+)+\Z")
 VERSION_BEFORE = re.compile(
     rb"(?:[vV]|==|>=|<=|~=|(?<![A-Za-z])(?!(?:Client|Host|Server|Peer|Remote|Proxy|Gateway)/)[A-Z][A-Za-z]{2,}/"
-    rb"|(?i:\bversion[\"']?[ :=]{1,3}[\"']?))\Z"
+    rb"|(?i:\b(?:up|down)grad(?:ed?|es|ing) from (?:\d[\d.]{0,15} to )?"
+    rb"|\bversion[\"']?[ :=]{1,3}[\"']?|\b(?:section|chapter|clause|figure|table|appendix|annex|paragraph) ))\Z"
 )
 PASSWORD_OF_URL = re.compile(rb"://[^\s/?\"'<>]*:[^\s/?\"'<>]*\Z")
 HARMLESS_IPV4 = re.compile(r"127\.|0\.0\.0\.0\Z|255\.|169\.254\.169\.254\Z")
@@ -27,12 +52,25 @@ HARMLESS_PATH_OWNERS = frozenset({
 
 
 def email(candidate: Candidate) -> Spans:
-    """Not git@ before a repository, not a file name with @ in it, and not the password of a URL with its host."""
+    """Not git@ before a repository, and not the password of a URL with its host.
+
+    What ends like a file is the name of one: an address only if it is one without that ending.
+    """
     if PASSWORD_OF_URL.search(candidate.before(200)):
         return ()
     local, _, domain = candidate.text.rpartition("@")
-    ending = domain.rpartition(".")[2].lower()
-    return () if local.lower() == "git" or ending in FILE_ENDINGS else candidate.whole
+    if local.lower() == "git":
+        return ()
+    name, _, ending = domain.rpartition(".")
+    if VERSION.match(name):
+        return ()
+    if ending.lower() not in FILE_ENDINGS:
+        return candidate.whole
+    end = candidate.end
+    while ending.lower() in FILE_ENDINGS:
+        end -= len(ending) + 1
+        name, _, ending = name.rpartition(".")
+    return ((candidate.start, end),) if name and DOMAIN_ENDING.fullmatch(ending) else ()
 
 
 def ipv4(candidate: Candidate) -> Spans:
@@ -40,7 +78,7 @@ def ipv4(candidate: Candidate) -> Spans:
     text = candidate.text
     if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in text.split(".")):
         return ()
-    if HARMLESS_IPV4.match(text) or VERSION_BEFORE.search(candidate.before(16)):
+    if HARMLESS_IPV4.match(text) or VERSION_BEFORE.search(candidate.before(40)):
         return ()
     return candidate.whole
 

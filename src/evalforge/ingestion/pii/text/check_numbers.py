@@ -23,8 +23,10 @@ CARDS = re.compile(
     r"|(?:30[0-5]\d|309\d|3[689]\d\d)(?:\d{10}|\d{12}|\d{15})"
     r"|(?:6011|64[4-9]\d|65\d\d|6[02]\d\d|8[12]\d\d|508\d)\d{12,15}"
     r"|(?:5018|5019|5020|5038|5893|6304|6759|676[1-3])\d{8,15}"
+    r"|(?:506[67]|509\d|6363)\d{12}"
 )
 """First digits and lengths of card numbers, by the networks' published ranges (ISO/IEC 7812)."""
+LINES_OF_A_CARD = 4
 GROUPS = re.compile(r"\d+")
 ID_KEY = re.compile(
     rb"(?:(?i:(?:^|[^a-z])(?:ids?|uid|uuid|guid|sku|order|invoice|ean|isbn|upc|asin|run|job|build|commit|tick|epoch|next|nonce"
@@ -35,12 +37,21 @@ ID_KEY = re.compile(
 """A word before a number, on its line, that says that it counts or names a thing."""
 HEX_GOES_ON = re.compile(rb"[0-9A-Fa-f]{2}|[A-Fa-f][0-9A-Za-z]")
 """Behind digits without separators: they are part of a longer name."""
+DOI = re.compile(rb"\b10\.\d{4,9}/[^\s\"'<>]{0,32}\Z")
+"""Before digits of the name of a publication."""
 INSIDE_A_NUMBER = re.compile(rb"\d[ .]\Z|/\Z")
 """Before a group of digits that goes on from others: a constant in a table, a path."""
+COUNTED = re.compile(
+    rb"[ -](?:times?|rows?|records?|items?|users?|tokens?|requests?|lines?|bytes|customers?|events?|iterations?|points?"
+    rb"|entries|messages|pages|m?s(?:ec)?|[kmg]i?b|seconds|minutes|people|nodes|samples|steps|files|documents|tasks|jobs)"
+    rb"(?:[^A-Za-z]|\Z)",
+    re.IGNORECASE,
+)
+"""Behind a number that counts something."""
 DATE = re.compile(
-    r"(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
+    r"(?<!\d)(?:(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
     r"|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2])\2(?:19|20)\d\d"
-    r"|(?:0?[1-9]|1[0-2])([-./ ])(?:0?[1-9]|[12]\d|3[01])\3(?:19|20)\d\d"
+    r"|(?:0?[1-9]|1[0-2])([-./ ])(?:0?[1-9]|[12]\d|3[01])\3(?:19|20)\d\d)(?!\d)"
 )
 
 
@@ -75,6 +86,8 @@ def _is_card(digits: str) -> bool:
 def card(candidate: Candidate) -> Spans:
     """Whole groups of digits that make a card number: one after the other, as many as there are in the run."""
     text = candidate.text
+    if DOI.search(candidate.before(48)):
+        return ()
     if text.isdigit():
         in_hex = HEX_GOES_ON.match(candidate.data, candidate.end) is not None
         return candidate.whole if _is_card(text) and not in_hex and not under_an_id(candidate) else ()
@@ -109,9 +122,20 @@ def _last_group_of_a_card(text: str, groups: list[tuple[int, int]], first: int) 
         if not 1 < end - start <= 8 and not (end - start == 1 and len(digits) == 12 and last == first + 3):
             break
         digits += text[start:end]
-        if _is_card(digits):
+        if _is_card(digits) and not _is_of_lines(text, groups[first : last + 1]):
             found = last
     return found
+
+
+def _is_of_lines(text: str, groups: list[tuple[int, int]]) -> bool:
+    """Whether they are lines of figures: with a date, more lines than a card has, or more than two of any length."""
+    start, end = groups[0][0], groups[-1][1]
+    lines = text.count("\n", start, end)
+    if not lines:
+        return False
+    fours = all(last - first == 4 for first, last in groups)
+    many = text.count("\n") >= LINES_OF_A_CARD or (lines > 1 and not fours)
+    return many or DATE.search(text, start, end) is not None
 
 
 def luhn(candidate: Candidate) -> Spans:

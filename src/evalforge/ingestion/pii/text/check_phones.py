@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterator
 
 from evalforge.ingestion.pii.text import phones
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans
-from evalforge.ingestion.pii.text.check_numbers import DATE, GROUPS, ID_KEY, INSIDE_A_NUMBER, digits_of, under_an_id
+from evalforge.ingestion.pii.text.check_numbers import (
+    COUNTED,
+    DATE,
+    GROUPS,
+    ID_KEY,
+    INSIDE_A_NUMBER,
+    digits_of,
+    under_an_id,
+)
 
 UNBROKEN = 9
 """Digits in one group that are a whole number, so that what follows them is not its."""
@@ -13,15 +21,10 @@ SHORTEST, LONGEST = 6, 15
 SHAPES = ([9], [10], [11], [3, 3, 4], [1, 3, 3, 4], [2, 2, 2, 2, 2], [4, 3, 3])
 """Digits in the groups of numbers that end there, whatever stands behind them."""
 APART = " ().-/"
-COUNTED = re.compile(
-    rb"[ -](?:times?|rows?|records?|items?|users?|tokens?|requests?|lines?|bytes|customers?|events?|iterations?|points?"
-    rb"|entries|messages|pages|m?s(?:ec)?|[kmg]i?b|seconds|minutes|people|nodes|samples|steps|files|documents|tasks|jobs)"
-    rb"(?:[^A-Za-z]|\Z)",
-    re.IGNORECASE,
-)
-"""Behind a number that counts something."""
 VERSION = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 """Of a browser, before the word Mobile."""
+DECIMAL = re.compile(r"\d{1,2}\.\d+")
+"""With so few digits before its only point."""
 PAIRS = re.compile(rb"[0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2}(?![0-9A-Za-z/])){2,63}")
 PAIRS_BEFORE = re.compile(rb"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2} )+\Z")
 MOST_PAIRS = 6
@@ -86,7 +89,9 @@ def national_phone(candidate: Candidate) -> Spans:
     text = candidate.text
     if DATE.search(text) or INSIDE_A_NUMBER.search(candidate.before(2)) or under_an_id(candidate):
         return ()
-    if _in_a_dump(candidate):
+    if DECIMAL.fullmatch(text):
+        return ()
+    if _in_a_dump(candidate) or COUNTED.match(candidate.data, candidate.end):
         return ()
     usual = _without_more_groups(text)
     for each in (usual, text):

@@ -9,7 +9,7 @@ import re2
 from evalforge.ingestion.pii.text.candidates import Candidate, Check, Spans
 
 PLACEHOLDER = re.compile(
-    r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+\Z|\{\{|%\(|%s|<|\{[a-z_]*\}\Z"
+    r"(?i)[*x.#_-]{3,}\Z|\$\{|\$\(|\$[A-Z_]+(?:\[|\Z)|#[0-9a-f]{6}\Z|\{\{|%\(|%s|<|\{[a-z_]*\}\Z|!(?:vault|secret|env|env_var|ref|sub|getatt)\Z"
     r"|(?:none|null|true|false|undefined|redacted|hidden|masked|change_?me|example|placeholder|your[_-].*|my[_-].*)\Z"
 )
 CODE = re2.compile(
@@ -23,9 +23,13 @@ WORD = re.compile(r"[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|_*[A-Z]?[a-z]+(
 """Prose and plain names."""
 OTHER_KEY = re.compile(
     rb"(?i)(?:types?|names?|ur[il]|path|file|dir|ttl|seconds|header|field|prefix|suffix|length|size|count|limit|expir[a-z]*"
-    rb"|manager|provider|class|schedule|policy)[\"'\]]{0,2}\s{0,3}(?::=|=>|==|[:=])"
+    rb"|manager|provider|class|schedule|policy|endpoint|issuer|audience|algorithm|version|tokeni[sz][a-z_]*)[\"'\]`*]{0,3}\s{0,3}(?::=|=>|==|->|[:=]|value:)"
 )
 """Keys that name something about a secret."""
+NOT_OF_A_SECRET = re.compile(rb"(?i)(?:public[_-]?key[_-]?|\bno)\Z")
+"""Before `Token` in the names of assemblies, where it is a digest, and before `PASSWD` in rules of sudo."""
+NAME_IN_CODE = re.compile(r"(?:_(?:[a-z]{1,12}\d{0,3}|[A-Z]{1,12}\d{0,3}|[A-Z][a-z]{1,11})){3,}\Z")
+"""Behind what a token may begin with: words with underscores between them."""
 PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|pin\b|cv[vc]|code|secret")
 REFERENCE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]|[A-Za-z_]+(?:\.[A-Za-z_]+)+\Z|[:(\[{]")
 """A call, an index, an attribute, an opened bracket."""
@@ -36,6 +40,7 @@ LONGEST_KEY = 16_384
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?\Z")
 FILES = ("H4sI", "iVBORw0KGgo", "/9j/4", "R0lGOD", "UEsDB")
 """How gzip, PNG, JPEG, GIF and ZIP begin in Base64."""
+SIGN = re.compile(r"[!@#$%^*~+]")
 TRAILING = ".,;:)]}"
 LEAST_SECRET = 6
 LEAST_TOKEN = 8
@@ -62,6 +67,8 @@ def assigned(candidate: Candidate) -> Spans:
     if len(text) < LEAST_SECRET or not is_opaque(text):
         return ()
     key = candidate.data[candidate.match : candidate.start]
+    if NOT_OF_A_SECRET.search(candidate.data, max(0, candidate.match - 12), candidate.match):
+        return ()
     if OTHER_KEY.search(key) or (NUMBER.match(text) and not PASSWORD_KEY.search(key)):
         return ()
     return ((candidate.start, end),)
@@ -76,7 +83,9 @@ def told(candidate: Candidate) -> Spans:
 def token(candidate: Candidate) -> Spans:
     """Long enough and no word."""
     end, text = trimmed(candidate)
-    return ((candidate.start, end),) if len(text) >= LEAST_TOKEN and is_opaque(text) else ()
+    if len(text) < LEAST_TOKEN or not is_opaque(text) or NAME_IN_CODE.match(text, text.find("_")):
+        return ()
+    return ((candidate.start, end),)
 
 
 def header(candidate: Candidate) -> Spans:
@@ -100,6 +109,11 @@ def letters_and_digits(candidate: Candidate) -> Spans:
     end, text = trimmed(candidate)
     both = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
     return ((candidate.start, end),) if both and len(text) >= LEAST_TOKEN and is_opaque(text) else ()
+
+
+def with_sign(candidate: Candidate) -> Spans:
+    """As people choose passwords: letters, digits and a sign that neither code nor a `key=value` has."""
+    return letters_and_digits(candidate) if SIGN.search(candidate.text) and "=" not in candidate.text else ()
 
 
 def private_key(candidate: Candidate) -> Spans:
@@ -164,6 +178,7 @@ CHECKS: dict[str, Check] = {
     "header": header,
     "chosen": chosen,
     "letters_and_digits": letters_and_digits,
+    "with_sign": with_sign,
     "private_key": private_key,
     "query": query,
     "basic": basic,

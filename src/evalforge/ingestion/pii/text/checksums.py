@@ -67,14 +67,15 @@ def weighted(digits: str, weights: tuple[int, ...]) -> int:
 
 
 def base58check(address: str) -> bool:
-    """Bitcoin and its kin: 25 bytes of which the last four are a double SHA-256."""
+    """Bitcoin and its kin: 25 bytes, of a private key 37 or 38, of which the last four are a double SHA-256."""
     number = 0
     for character in address:
         number = number * 58 + BASE58.index(character)
-    if number >= 1 << 200:
+    size = 25 if len(address) < 50 else 37 if len(address) < 52 else 38
+    if number >= 1 << 8 * size:
         return False
-    payload = number.to_bytes(25, "big")
-    return sha256(sha256(payload[:21]).digest()).digest()[:4] == payload[21:]
+    payload = number.to_bytes(size, "big")
+    return sha256(sha256(payload[:-4]).digest()).digest()[:4] == payload[-4:]
 
 
 def bech32(address: str) -> bool:

@@ -16,7 +16,7 @@ BY_HAND: dict[int, str] = {
         **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
         **dict.fromkeys("\u2018\u2019\u201a\u2032", "'"),
         **dict.fromkeys("\u2044\u2215\u29f8", "/"),
-        **dict.fromkeys("\u2236\ua789\u02d0\u05c3", ":"),
+        **dict.fromkeys("\u2236\ua789\u02d0\u05c3\u2192\u21d2\u27a1\u279c", ":"),
         **dict.fromkeys("\u066b\u060c\u3001", ","),
         "\u2028": "\n", "\u2029": "\n", "\x85": "\n",
     }.items()

@@ -15,7 +15,7 @@ from evalforge.ingestion.pii.placeholders import TYPE
 from evalforge.ingestion.pii.text.candidates import Check, accept
 from evalforge.ingestion.pii.text.checks import CHECKS
 
-FILES = ("secrets.toml", "contacts.toml", "identities.toml", "names.toml")
+FILES = ("secrets.toml", "tokens.toml", "contacts.toml", "identities.toml", "names.toml")
 """Of the built-in rules, the strongest first."""
 FIELDS = frozenset({"name", "type", "pattern", "gate", "needs", "check", "context", "after", "positive", "negative"})
 NEEDS = ("digits", "token")
