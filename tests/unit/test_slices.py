@@ -187,8 +187,10 @@ def test_the_next_run_goes_on_within_the_hour_where_an_attempt_stopped() -> None
     record = stopped.unsaved()
     assert record is not None
     third = coverage_at(later + timedelta(minutes=15), record, 0.0)
-    again = next(one for one in third.segments if hour_of(reached) == one.slices[0])
+    again = next(one for one in third.segments if one.slices[:1] == (hour_of(reached),))
     assert again.window.start == timestamp(reached - timedelta(seconds=1))
+    last = third.segments[-1]
+    assert (last.slices, last.window.start, last.window.end) == ((), timestamp(hour_of(reached)), again.window.start)
     reading_of(third, again).ended(None)
     told = {one.start: one for one in (third.unsaved() or record).slices}[timestamp(hour_of(reached))]
     assert (told.reason, told.resume_from, told.begun_at) == (None, None, None)

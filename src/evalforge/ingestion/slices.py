@@ -33,7 +33,10 @@ SPANS_A_SEARCH = 1_000
 
 
 class Segment(NamedTuple):
-    """Adjoining slices that are searched together, oldest first, and the window of the search."""
+    """Adjoining slices that are searched together, oldest first, and the window of the search.
+
+    Without slices, a stretch that is searched beside them.
+    """
 
     slices: tuple[datetime, ...]
     window: Window
@@ -61,7 +64,8 @@ def plan(record: CoverageRecord, window: Window) -> list[Segment]:
     """The slices of the window in the order in which they are read: newest first, then those not read for longest.
 
     Neighbours are searched together while the last readings saw few spans in them, or where none has been read yet.
-    A slice in which an attempt ended early is gone on with where that stopped.
+    A slice in which an attempt ended early is gone on with where that stopped; what that attempt read comes last, for
+    something may have come late there since.
     """
     start, end = _moment(window.start), _moment(window.end)
     wanted = [one for one in record.slices if _moment(one.end) > start and _moment(one.start) < end]
@@ -73,7 +77,15 @@ def plan(record: CoverageRecord, window: Window) -> list[Segment]:
     newest, left = wanted[:1], wanted[1:]
     if len(left) > 1 and is_cut(record, _moment(left[-1].start), window):
         left[-1] = msgspec.structs.replace(left[-1], read_at=left[-2].read_at)
-    return _longest_unread_first(newest, left, start, end)
+    again = [Segment((), Window(start=timestamp(first), end=timestamp(last))) for first, last in _begun(wanted, start)]
+    return _longest_unread_first(newest, left, start, end) + again
+
+
+def _begun(slices: Iterable[SliceReading], start: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """From where until where attempts that ended early have read."""
+    for one in slices:
+        if one.resume_from and _moment(one.resume_from) > start:
+            yield max(start, _moment(one.start)), _moment(one.resume_from)
 
 
 def plan_deep(record: CoverageRecord, window: Window, deep_hours: float) -> list[Segment]:
