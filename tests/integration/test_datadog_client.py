@@ -106,7 +106,19 @@ def test_a_timeout_of_the_search_is_told_and_the_search_goes_on() -> None:
     ]
     with FakeDatadog(script=script) as server, client_of(server) as client:
         pages = list(client.search("q", WINDOW))
-    assert [page.timed_out for page in pages] == [True, False]
+    assert [page.in_part for page in pages] == ["timeout", None]
+
+
+@pytest.mark.parametrize(("status", "told"), [("partial", "partial"), ("a b <script>", "of a form that is not known")])
+def test_a_status_that_nobody_knows_is_taken_for_an_answer_that_may_lack_spans(status: str, told: str) -> None:
+    with FakeDatadog(script=[fake.page(spans(2), {"status": status})]) as server, client_of(server) as client:
+        assert [page.in_part for page in client.search("q", WINDOW)] == [told]
+
+
+@pytest.mark.parametrize("meta", [{"status": "done"}, {"status": "DONE"}, {"status": None}, {}])
+def test_an_answer_that_is_done_or_says_nothing_is_whole(meta: dict[str, object]) -> None:
+    with FakeDatadog(script=[fake.page(spans(2), meta)]) as server, client_of(server) as client:
+        assert [page.in_part for page in client.search("q", WINDOW)] == [None]
 
 
 def test_an_org_without_data_is_empty_and_no_outage() -> None:

@@ -73,6 +73,11 @@ def test_what_datadog_does_not_have_is_said_and_kept(env):
     assert kept(env)[SPAN] == 1
 
 
+def test_a_scope_that_may_be_why_datadog_does_not_have_it_is_named(env):
+    _, told = replayed(env | {"EVALFORGE_SCOPE": "service:other"}, [])
+    assert told[SPAN]["reason"] == "Datadog did not have it within EVALFORGE_SCOPE=service:other"
+
+
 def test_a_dry_run_asks_and_writes_nothing(env):
     code, told = replayed(env, [failed(1, trace=TRACE, span_id=SPAN)], "--dry-run")
     assert (code, told[SPAN]["outcome"]) == (0, "would_read")

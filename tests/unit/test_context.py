@@ -242,7 +242,7 @@ def test_an_answer_that_datadog_gave_in_part_is_asked_for_again_by_the_next_run(
     class InPart(TraceStore):
         def search(self, query: str, window: Window) -> Iterator[Page]:
             for page in super().search(query, window):
-                yield Page(items=(), timed_out=True) if "@trace_id:" in query else page
+                yield Page(items=(), in_part="timeout") if "@trace_id:" in query else page
 
     source = InPart(WHOLE_TRACE)
     report = run(store, source)

@@ -346,6 +346,16 @@ def test_a_run_takes_up_the_pace_of_the_runs_just_before_it(store: SqliteStore) 
     assert third.resumed == (0, 0)
 
 
+def test_what_a_run_with_a_clock_that_was_ahead_made_is_no_call_of_late(store: SqliteStore) -> None:
+    ahead, clock = FakeClock(), FakeClock()
+    ahead.advance(3600)
+    pages = [[failed(1)]]
+    pipeline(store, GivenPages(pages), ahead).run()
+    source = GivenPages(pages)
+    pipeline(store, source, clock).run()
+    assert source.resumed == (0, 0)
+
+
 class RefusingStore(SqliteStore):
     """A store that will not take the captures of some traces, as Firestore will not take what is too large."""
 

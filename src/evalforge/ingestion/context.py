@@ -169,15 +169,15 @@ class ContextReader:
     def _ask(self, batch: Sequence[_Asking], window: Window) -> None:
         asked = {trace.capture.trace_id: (trace, wanted) for trace, wanted in batch}
         query = context_query(list(asked), frozenset[str]().union(*(wanted for _, wanted in batch)))
-        in_part = False
+        in_part: str | None = None
         for page in self._source.search(query if self._scope == "*" else f"{self._scope} AND {query}", window):
             self._journal.answered()
             self._take(page, asked)
-            in_part |= page.timed_out
+            in_part = in_part or page.in_part
         for trace, wanted in batch:
-            trace.answered(wanted, in_part=in_part)
+            trace.answered(wanted, in_part=in_part is not None)
         if in_part:
-            self._journal.partial("Datadog answered meta.status timeout: some context was not read")
+            self._journal.partial(f"Datadog answered meta.status {in_part}: some context was not read")
 
     def _take(self, page: Page, asked: Mapping[str, _Asking]) -> None:
         for raw in page.items:

@@ -5,6 +5,7 @@ it loses a page over a missing `meta.page` and ignores `Retry-After`.
 """
 
 import math
+import re
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -32,6 +33,7 @@ EVALUATORS_PATH = "/api/unstable/llm-obs/config/evaluators/custom"
 PERMISSION = "llm_observability_read"
 
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, TOO_LARGE = 400, 401, 403, 413
+DONE, STATUS = "done", re.compile(r"[A-Za-z_]{1,30}\Z")
 MOST_SEARCHES_AT_ONCE = 32
 QUICK = 0.7
 """Of the time between two requests: an answer within it leaves one search time for what else it does."""
@@ -137,10 +139,10 @@ class DatadogClient:
             found = self._page(pages, cursor)
             if found is None:
                 return
-            timed_out = (found.status or "").lower() == "timeout"
-            pages.came(timed_out=timed_out)
+            in_part = _in_part(found.status)
+            pages.came(whole=in_part is None)
             self._saw_spans = self._saw_spans or bool(found.items)
-            yield Page(items=found.items, timed_out=timed_out, more=found.cursor is not None)
+            yield Page(items=found.items, in_part=in_part, more=found.cursor is not None)
             if found.cursor_unusable:
                 raise SearchInterrupted("Datadog gave a cursor that is no text")
             if found.cursor is None:
@@ -232,9 +234,9 @@ class _Pages:
             reply = self._reply(cursor)
         return reply
 
-    def came(self, *, timed_out: bool) -> None:
+    def came(self, *, whole: bool) -> None:
         """The page came, perhaps in part."""
-        (self._limit.was_too_much if timed_out else self._limit.went_well)(self._asked)
+        (self._limit.went_well if whole else self._limit.was_too_much)(self._asked)
 
     def _reply(self, cursor: str | None) -> Reply[PageEnvelope]:
         reply = self._ask(
@@ -257,6 +259,13 @@ class _Pages:
 
     def _failed(self) -> None:
         self._limit.was_too_much(self._asked)
+
+
+def _in_part(status: str | None) -> str | None:
+    """`timeout` says that the answer is partial (Datadog's API reference knows it and `done`); so may what is new."""
+    if status is None or status.lower() == DONE:
+        return None
+    return status.lower() if STATUS.match(status) else "of a form that is not known"
 
 
 def search_body(query: str, window: Window, limit: int, cursor: str | None) -> bytes:

@@ -11,6 +11,9 @@ from evalforge.ports import CaptureStore
 
 PACE_REMEMBERED, RUNS_REMEMBERED = timedelta(minutes=15), 20
 """How far back the calls of earlier runs count for the pace: a timer's distance, so that slow rates hold too."""
+CLOCKS_APART = timedelta(minutes=5)
+"""Clocks of two machines may differ by as much. What is dated later was written by one that was ahead, and is not of
+late whatever it says."""
 
 
 def close_abandoned(store: CaptureStore, lease: Lease, now: str) -> None:
@@ -52,7 +55,11 @@ def recent_calls(runs: Iterable[IngestionRun], record: CoverageRecord | None, no
     told = [(run.finished_at, run.calls) for run in runs]
     if record is not None:
         told.append((record.replayed_at, record.replay_calls))
-    ended = [(moment, calls) for text, calls in told if text and (moment := datetime.fromisoformat(text)) > since]
+    ended = [
+        (moment, calls)
+        for text, calls in told
+        if text and since < (moment := datetime.fromisoformat(text)) <= now + CLOCKS_APART
+    ]
     last = max((moment for moment, _ in ended), default=now)
     return (now - last).total_seconds(), sum(calls for _, calls in ended)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from evalforge.common.clock import timestamp
 from evalforge.common.config import MAX_LOOKBACK_HOURS
+from evalforge.ingestion.earlier_runs import CLOCKS_APART
 from evalforge.models import (
     CoveredTime,
     IngestionRun,
@@ -133,9 +134,10 @@ def unread(windows: Iterable[Window], since: datetime, now: datetime) -> list[Ga
 def _read(store: CaptureStore, now: datetime, lookback: timedelta) -> tuple[Sequence[IngestionRun], Sequence[Gap]]:
     """The newest runs, and what of the look-back none of them read whole, but for the time since the newest of them."""
     for number in (FEW_RUNS, MANY_RUNS):
-        runs = list(store.list_runs(number))
+        listed = list(store.list_runs(number))
+        runs = [run for run in listed if _moment(run.started_at) <= now + CLOCKS_APART]
         gaps = unread((run.window for run in runs if run.outcome == "complete"), now - lookback, now)
-        if len(runs) < number or all(gap.start > now - lookback and gap.end == now for gap in gaps):
+        if len(listed) < number or all(gap.start > now - lookback and gap.end == now for gap in gaps):
             break
     return runs, gaps
 

@@ -72,11 +72,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of the search: each span's raw bytes apart, so that one bad span harms no other.
 
-    `timed_out` is Datadog's `meta.status: timeout`: the answer is partial. `more`: another page follows.
+    `in_part`: what Datadog says in `meta.status` of an answer that may lack spans, None of a whole one. `more`: another
+    page follows.
     """
 
     items: tuple[bytes, ...]
-    timed_out: bool = False
+    in_part: str | None = None
     more: bool = False
 
 

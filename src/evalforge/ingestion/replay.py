@@ -116,9 +116,9 @@ class _Replay(Run):
     def _again(self, letters: Sequence[DeadLetter]) -> list[Replayed]:
         """What becomes of these letters, committed."""
         found: dict[str, tuple[ReplayOutcome, DeadLetter | None]] = {}
-        in_part = False
+        in_part: str | None = None
         for page in self._parts.source.search(self._query_for(letters), _window(letters, self._started)):
-            in_part |= page.timed_out
+            in_part = in_part or page.in_part
             for raw in page.items:
                 of = self._letters_of(raw, letters)
                 now = self._judge(raw) if of else None
@@ -128,7 +128,7 @@ class _Replay(Run):
                         found[one.dead_letter_id] = now
             self._heartbeat.keep()
         if in_part:
-            self._journal.partial("Datadog answered meta.status timeout: a page holds only a part of its spans")
+            self._journal.partial(f"Datadog answered meta.status {in_part}: a page holds only a part of its spans")
         self._commit()
         lost = "not_read" if in_part else "not_found"
         results, resolved = [], []
@@ -146,7 +146,7 @@ class _Replay(Run):
                 retried[again.dead_letter_id] = max(known, again, key=lambda letter: letter.attempts)
                 results.append(told(again, "failing", again.reason))
             else:
-                why = NOT_FOUND if outcome == "not_found" else self._journal.reasons[-1]
+                why = self._not_found if outcome == "not_found" else self._journal.reasons[-1]
                 results.append(told(one, outcome, why))
         self._parts.store.commit(self._lease, Batch(retried=[*retried.values()], resolved=resolved))
         return results
@@ -193,6 +193,11 @@ class _Replay(Run):
             if (one.span_id is None or one.span_id == span_id)
             and (one.trace_id == trace_id or not PLAIN_ID.match(one.trace_id or ""))
         ]
+
+    @property
+    def _not_found(self) -> str:
+        scope = self._parts.scope
+        return NOT_FOUND if scope is None else f"{NOT_FOUND} within EVALFORGE_SCOPE={scope}"
 
     def _query_for(self, letters: Sequence[DeadLetter]) -> str:
         spans = sorted({one.span_id for one in letters if one.span_id and PLAIN_ID.match(one.span_id)})

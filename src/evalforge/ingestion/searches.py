@@ -188,8 +188,8 @@ class Searcher:
         self._journal.asked(shown or "(evaluators whose names may not be shown)")
         for page in self._source.search(query, window):
             self._journal.answered()
-            if page.timed_out:
-                self._doubt("Datadog answered meta.status timeout: a page holds only a part of its spans")
+            if page.in_part:
+                self._doubt(f"Datadog answered meta.status {page.in_part}: a page holds only a part of its spans")
             yield page
 
     def _doubt(self, reason: str) -> None:

@@ -27,8 +27,8 @@ class Mutation:
 MUTATIONS: Mapping[str, Mutation] = {
     "a page is skipped": Mutation(
         "ingestion/datadog_client.py",
-        "yield Page(items=found.items, timed_out",
-        "yield Page(items=() if len(asked) == 2 else found.items, timed_out",
+        "yield Page(items=found.items, in_part",
+        "yield Page(items=() if len(asked) == 2 else found.items, in_part",
         "claims to have read everything",
     ),
     "a lease without a fence": Mutation(
@@ -47,8 +47,8 @@ MUTATIONS: Mapping[str, Mutation] = {
     ),
     "`timeout` is ignored": Mutation(
         "ingestion/datadog_client.py",
-        'timed_out = (found.status or "").lower() == "timeout"',
-        "timed_out = False",
+        "in_part = _in_part(found.status)",
+        "in_part = None",
         "claims to have read everything",
     ),
     "late evaluations are dropped": Mutation(
