@@ -83,8 +83,8 @@ def well() -> dict[str, list[IngestionRun]]:
             *(read(1, minutes_ago=29 - number) for number in range(25)),
         ],
         "a run that failed left a record of a clock that was ahead": [
-            read(24, minutes_ago=15),
             read(24, minutes_ago=-3000, outcome="failed"),
+            read(24, minutes_ago=15),
         ],
         "a run is at work": [read(24, minutes_ago=15), read(24, minutes_ago=1, outcome="running")],
     }
