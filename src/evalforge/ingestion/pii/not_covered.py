@@ -12,8 +12,8 @@ ALWAYS = (
     "what only the root tells, until a run has read the context of the trace; and where a text names them, ids that "
     "are short or common words, also with a digit behind them (`order1`), users' of under 7 digits and no letter, and "
     "sessions' without a digit, or of under 10 digits that no word such as `session` stands beside",
-    "a password without a digit that a field tells, of under 8 characters or of two or three words, where no key or word "
-    "beside it says what it is",
+    "a password without a digit that a field tells, of under 8 characters or of two or three words, where no key or "
+    "word beside it says what it is",
     "postal addresses in running text, but for those of a few countries that have a number and a postcode or a word "
     "for a street",
     "who somebody is by description: an employer, a town, a job, an age, a date that no word calls a birthday",
