@@ -24,7 +24,7 @@ from evalforge.common.config import read_settings
 from evalforge.storage.sqlite_file import open_file
 from evalforge.wiring import capture
 
-ROUNDS, FLOORS_A_ROUND = 5, 3
+ROUNDS, FLOORS_A_ROUND, SPANS_A_PAGE = 5, 3, 1000
 SEARCH = "/api/v2/llm-obs/v1/spans/events/search"
 
 
@@ -74,7 +74,7 @@ def captured(url: str, path: Path, text: str = "withhold") -> tuple[float, int]:
             "EVALFORGE_STORE": f"sqlite://{path}",
             "EVALFORGE_HASH_KEY": "0123456789abcdef" * 4,
             "EVALFORGE_TEXT": text,
-            "EVALFORGE_PAGE_LIMIT": "1000",
+            "EVALFORGE_PAGE_LIMIT": str(SPANS_A_PAGE),
             "EVALFORGE_REQUESTS_PER_MINUTE": "1e9",
             "DD_API_KEY": "bench",
             "DD_APP_KEY": "bench",
@@ -90,10 +90,12 @@ def captured(url: str, path: Path, text: str = "withhold") -> tuple[float, int]:
 
 def fetched(url: str, pages: int) -> list[bytes]:
     """The bodies of all pages, already in memory: the floor pays for no network."""
-    bodies = []
+    window = {"from": "2020-01-01T00:00:00Z", "to": "2099-01-01T00:00:00Z"}
+    bodies: list[bytes] = []
     for page in range(pages):
-        asked = {"data": {"attributes": {"page": {"cursor": str(page)}}}}
-        with urlopen(Request(url + SEARCH, data=json.dumps(asked).encode())) as answer:
+        asked = {"filter": window, "page": {"limit": SPANS_A_PAGE, "cursor": str(page * SPANS_A_PAGE)}}
+        body = json.dumps({"data": {"attributes": asked}}).encode()
+        with urlopen(Request(url + SEARCH, data=body)) as answer:
             bodies.append(answer.read())
     return bodies
 

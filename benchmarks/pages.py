@@ -1,13 +1,17 @@
-"""A server of pre-rendered pages for the benchmark, in a process of its own: `python -m benchmarks.pages PAGES SPANS`.
+"""A server of pre-rendered spans for the benchmark, in a process of its own: `python -m benchmarks.pages SPANS`.
 
 Prints its port. Every span is about 5 KB of an LLM call and fails; each belongs to a trace of its own.
 """
 
 import json
 import random
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import ceil
 from typing import Any
 
 WORDS = """
@@ -71,27 +75,32 @@ def span(number: int, start_ms: int) -> dict[str, Any]:
     }
 
 
-def render(pages: int, spans: int) -> list[bytes]:
-    """The bodies of all pages; each but the last names the next as its cursor."""
-    start_ms = int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1000)
-    bodies = []
-    for page in range(pages):
-        meta: dict[str, Any] = {"status": "done", "page": {"after": str(page + 1)} if page + 1 < pages else None}
-        items = [span(page * spans + number, start_ms) for number in range(spans)]
-        bodies.append(json.dumps({"data": items, "meta": meta}, separators=(",", ":")).encode())
-    return bodies
+def render(spans: int, start_ms: int) -> list[bytes]:
+    """The items of all spans, a millisecond apart."""
+    return [json.dumps(span(number, start_ms), separators=(",", ":")).encode() for number in range(spans)]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers a search with the page that its cursor names."""
+    """Answers a search with the page of its window that its cursor names."""
 
     protocol_version = "HTTP/1.1"
-    bodies: list[bytes]
+    items: list[bytes]
+    start_ms: int
 
     def do_POST(self) -> None:
         """The search."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["data"]["attributes"]
-        self._answer(self.bodies[int(asked["page"].get("cursor", 0))])
+        first, last = (self._number(asked["filter"][edge]) for edge in ("from", "to"))
+        begin = int(asked["page"].get("cursor", first))
+        end = min(begin + asked["page"]["limit"], last)
+        meta = {"status": "done", "page": {"after": str(end)} if end < last else None}
+        data = b",".join(self.items[begin:end])
+        self._answer(b'{"data":[' + data + b'],"meta":' + json.dumps(meta).encode() + b"}")
+
+    def _number(self, moment: str) -> int:
+        """Of the first span that began no sooner."""
+        number = ceil(datetime.fromisoformat(moment).timestamp() * 1000) - self.start_ms
+        return min(max(number, 0), len(self.items))
 
     def do_GET(self) -> None:
         """The list of evaluators: none."""
@@ -107,10 +116,23 @@ class Handler(BaseHTTPRequestHandler):
         """Silent."""
 
 
+@contextmanager
+def serving(spans: int) -> Iterator[str]:
+    """The URL of such a server, while it runs."""
+    command = [sys.executable, "-m", "benchmarks.pages", str(spans)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.terminate()
+
+
 def main() -> None:
     """Serve until the parent ends the process."""
-    Handler.bodies = render(int(sys.argv[1]), int(sys.argv[2]))
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Handler.start_ms = int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1000)
+    Handler.items = render(int(sys.argv[1]), Handler.start_ms)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()
 
