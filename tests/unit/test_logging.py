@@ -182,8 +182,10 @@ def test_an_endless_chain_of_causes_ends() -> None:
     assert lines(stream)[0]["stack_trace"].count("Traceback") == 2
 
 
-def test_what_a_library_logs_is_told_without_its_text() -> None:
+@pytest.mark.parametrize("propagates", [True, False])
+def test_what_a_library_logs_is_told_once_without_its_text(propagates: bool) -> None:
     stream, log = logged()
+    logging.getLogger("google").propagate = propagates  # Google's clients turn that off when they are first used
     tell_of_libraries(log)
     tell_of_libraries(log)
     logging.getLogger("google.auth").warning("no project in %s", CANARY)

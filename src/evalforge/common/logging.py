@@ -26,6 +26,8 @@ LABELLED = ("run_id", "request_id")
 HEAD = ("severity", "message", "time", *LABELLED)
 OURS = (__name__, "structlog.", "evalforge.ingestion.run_journal")
 """Modules through which others write."""
+APART = "google"
+"""Google's clients keep what they log from the root logger (`google.api_core.client_logging`)."""
 TOLD = "__evalforge_told__"
 
 
@@ -67,10 +69,11 @@ def json_logger(
 
 def tell_of_libraries(log: FilteringBoundLogger) -> None:
     """Warnings and errors that libraries log become lines too: whose, where and how bad, never what they say."""
-    root = python_logging.getLogger()
-    for handler in [one for one in root.handlers if isinstance(one, _LibraryLines)]:
-        root.removeHandler(handler)
-    root.addHandler(_LibraryLines(log))
+    for logger in (python_logging.getLogger(), python_logging.getLogger(APART)):
+        for handler in [one for one in logger.handlers if isinstance(one, _LibraryLines)]:
+            logger.removeHandler(handler)
+        logger.addHandler(_LibraryLines(log))
+    python_logging.getLogger(APART).propagate = False
     python_logging.captureWarnings(capture=True)
 
 
