@@ -46,7 +46,8 @@ def recent_runs(store: CaptureStore, now: datetime) -> list[IngestionRun]:
 def recent_calls(runs: Iterable[IngestionRun], record: CoverageRecord | None, now: datetime) -> tuple[float, int]:
     """How many seconds ago the last run, replay or turn of a backfill ended, and the calls of those of late.
 
-    The pace goes on from there, so that the rate of requests holds in any minute, also in one that began under another run.
+    The pace goes on from there, so that the rate of requests holds in any minute, also in one that began under another
+    run.
     """
     since = now - PACE_REMEMBERED
     told = [(run.finished_at, run.calls) for run in runs]

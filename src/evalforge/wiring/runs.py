@@ -79,7 +79,7 @@ def _pipeline(
         log = json_logger(log_stream, clock).bind(run_id=run_id)
         for name in ignored:
             log.warning("setting ignored", name=name)
-        with _client(settings, log, stop, clock) as source, collecting_rarely():
+        with client(settings, log, stop, clock) as source, collecting_rarely():
             yield Pipeline(
                 source=source,
                 rules=rules,
@@ -126,7 +126,7 @@ def check(
         evaluators=evaluators,
     )
     journal = Journal(log, run_id=run_id, started_at=plan.window.end, window=plan.window)
-    with _client(settings, log, stop, clock) as source:
+    with client(settings, log, stop, clock) as source:
         source.resume(*paced_from)
         return check_rules(source, current, changed, plan, journal, progress)
 
@@ -138,12 +138,13 @@ def ask_datadog(settings: Settings, clock: Clock) -> None:
     with suppress(ConfigurationError):  # rules or a scope that cannot be used are told apart from Datadog
         queries = search_queries(settings, rules_in_force(settings))
     nowhere = json_logger(io.BytesIO(), clock)
-    with _client(settings.model_copy(update=small), nowhere, lambda: False, clock) as source:
+    with client(settings.model_copy(update=small), nowhere, lambda: False, clock) as source:
         next(source.search(next(iter(queries), "*"), window_of(clock.now(), 1 / 60)), None)
 
 
 @contextmanager
-def _client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock) -> Iterator[DatadogClient]:
+def client(settings: Settings, log: FilteringBoundLogger, stop: Stop, clock: Clock) -> Iterator[DatadogClient]:
+    """What asks Datadog, within the calls and seconds of the settings from now."""
     assert settings.api_key is not None
     assert settings.app_key is not None
     client = DatadogClient(
