@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,7 @@ def test_a_live_run_gets_in_between_and_the_rate_holds_over_both(env):
         backfilling.join()
         assert told[0].code == 0, told[0].err
     starts = sorted(request.at for request in server.requests)
-    nearest = min(after - before for before, after in zip(starts, starts[1:], strict=False))
+    nearest = min(after - before for before, after in pairwise(starts))
     assert nearest > 0.4, "half a second apart, over all processes"
     assert len(captures(env)) == 41
 
