@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ class Traffic:
         self._deadline, self._most = clock.monotonic() + seconds, calls
         self.calls, self.rate_limit = 0, RateLimit()
         self.resumed: tuple[float, int] | None = None
+        self.seen: Callable[[], None] = lambda: None
 
     def resume(self, seconds_ago: float, calls: int) -> None:
         self.resumed = (seconds_ago, calls)
@@ -59,6 +60,7 @@ class Traffic:
             if self._clock.monotonic() + self._page_seconds > self._deadline:
                 raise SearchInterrupted("the deadline", ends_run=True)
             self.calls += 1
+            self.seen()
             self._clock.advance(self._page_seconds)
             some = numbers[at : at + 100]
             yield Page(items=tuple(map(self._span, some)), more=at + 100 < len(numbers))
@@ -76,6 +78,7 @@ class Setting:
         self.every, self.page_seconds = every, page_seconds
         self.sources: list[Traffic] = []
         self.told: list[BackfillRecord] = []
+        self.coverages: list[Any] = []
 
     def backfill(self, *, calls_a_run: int = 2500, approver: str | None = None, stop_after: int | None = None) -> Any:
         clock, store = self.clock, self.store
@@ -84,7 +87,9 @@ class Setting:
             @contextmanager
             def parts() -> Iterator[Any]:
                 self.sources.append(Traffic(clock, self.every, self.page_seconds, calls, seconds))
-                yield pipeline(store, self.sources[-1], clock, run_id="backfill-x", context=False)
+                self.sources[-1].seen = lambda: self.coverages.append(store.coverage())
+                options = {"run_id": "backfill-x", "context": False, "traces_a_commit": 20}
+                yield pipeline(store, self.sources[-1], clock, **options)
 
             return parts
 
@@ -136,8 +141,8 @@ def test_the_estimate_of_even_traffic_is_close_to_what_it_takes():
     assert record.estimate.searches == 12
 
 
-def test_coverage_says_of_time_what_it_said_before():
-    setting = Setting()
+def test_coverage_says_of_time_what_it_said_before_at_every_moment():
+    setting = Setting(every=timedelta(seconds=200))
     run(setting.store, [[]], setting.clock)
     before = setting.store.coverage()
     setting.clock.advance(60)
@@ -145,26 +150,27 @@ def test_coverage_says_of_time_what_it_said_before():
     after = setting.store.coverage()
     assert before is not None
     assert after is not None
-    assert (after.asked, after.since, after.slices) == (before.asked, before.since, before.slices)
+    for one in (*setting.coverages, after):
+        assert (one.asked, one.since, one.slices) == (before.asked, before.since, before.slices)
     assert after.outside_calls > 0
 
 
 def test_what_spends_twice_what_was_approved_asks_anew():
-    setting = Setting(every=timedelta(seconds=20), page_seconds=0.3)
+    setting = Setting(every=timedelta(seconds=60), page_seconds=0.3)
     waiting = setting.backfill(calls_a_run=20)
     assert (waiting.state, waiting.captures_created) == ("waiting", 0)
     asked = waiting.estimate
-    setting.every = timedelta(seconds=4)  # five times as much as the sample said
+    setting.every = timedelta(seconds=8)  # seven times as much as the sample said
     spent = setting.backfill(calls_a_run=20, approver="ada")
     assert spent.state == "waiting"
     assert spent.approved_by == "ada"
-    assert 0 < spent.captures_created < 3 * 24 * 900
+    assert 0 < spent.captures_created < 3 * 24 * 450
     assert spent.calls <= waiting.calls + 2 * asked.calls + 50
     assert setting.backfill(calls_a_run=20).state == "waiting", "approved once is not approved for ever"
     while (spent := setting.backfill(calls_a_run=20, approver="ada")).state == "waiting":
         pass
     assert spent.state == "complete"
-    assert sum(1 for _ in setting.store.list_captures(FILTER)) == 3 * 24 * 900 + 1
+    assert sum(1 for _ in setting.store.list_captures(FILTER)) == 3 * 24 * 450 + 1
 
 
 def test_what_was_stopped_goes_on_from_where_it_was():
