@@ -86,7 +86,7 @@ def _command(port: int) -> list[str]:
     jar = _jar()
     if jar is not None and shutil.which("java"):
         arguments = ["start", "--host=127.0.0.1", f"--port={port}", "--database-mode=firestore-native"]
-        return ["java", "-Xmx512m", "-cp", str(jar), MAIN_CLASS, *arguments]
+        return ["java", os.environ.get("FIRESTORE_EMULATOR_HEAP", "-Xmx512m"), "-cp", str(jar), MAIN_CLASS, *arguments]
     if shutil.which("gcloud"):
         return ["gcloud", "emulators", "firestore", "start", f"--host-port=127.0.0.1:{port}", "--quiet"]
     raise NoEmulator("neither java with the emulator's jar nor gcloud is installed")
