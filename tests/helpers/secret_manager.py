@@ -1,5 +1,6 @@
 """A gRPC server of the Secret Manager API on loopback: versions of secrets, which may be added, disabled or refused."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,10 @@ ACCESS = "/google.cloud.secretmanager.v1.SecretManagerService/AccessSecretVersio
 
 
 class SecretManager(grpc.GenericRpcHandler):
-    """`values` by secret: the versions from 1 on, None for a disabled one. `refusals` come first, in order."""
+    """`values` by secret: the versions from 1 on, None for a disabled one. `refusals` come first, in order.
+
+    While `silent`, it takes every call and answers none.
+    """
 
     def __init__(self) -> None:
         self.host = ""
@@ -21,6 +25,7 @@ class SecretManager(grpc.GenericRpcHandler):
         self.refusals: list[tuple[grpc.StatusCode, str]] = []
         self.refuse_always: tuple[grpc.StatusCode, str] | None = None
         self.asked: Counter[str] = Counter()
+        self.silent = False
 
     def add(self, secret: str, value: str | bytes | None) -> str:
         """A new version; the resource name of the newest."""
@@ -37,6 +42,8 @@ class SecretManager(grpc.GenericRpcHandler):
 
     def _access(self, request: Any, context: Any) -> Any:
         self.asked[request.name] += 1
+        while self.silent and context.is_active():
+            time.sleep(0.02)
         if refusal := self.refuse_always or (self.refusals.pop(0) if self.refusals else None):
             context.abort(*refusal)
         secret, _, version = request.name.rpartition("/versions/")

@@ -2,9 +2,12 @@
 
 import io
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +215,33 @@ def test_where_the_certificates_cannot_be_had_nobody_is_let_in_and_google_is_lef
         assert "certificates" in problem_of(answer, 503)
         assert answer.headers["retry-after"] == "10"
     assert (google.fetches, datadog.requests) == (1, [])
+
+
+def test_a_server_of_certificates_that_sends_its_headers_one_by_one_is_not_waited_for() -> None:
+    from evalforge.cloud.certificates import FETCH_SECONDS, Certificates, CertificatesUnavailable
+    from evalforge.common.clock import SystemClock
+
+    def dribble() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.5):
+                connection.sendall(b"X-More: and more\r\n")
+
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=dribble)
+        server.start()
+        begun = time.monotonic()
+        timer = threading.Timer(FETCH_SECONDS + 5, over.set)
+        timer.start()
+        with pytest.raises(CertificatesUnavailable):
+            Certificates(f"http://127.0.0.1:{listener.getsockname()[1]}/", SystemClock()).for_key("first")
+        took = time.monotonic() - begun
+        timer.cancel()
+        over.set()
+        server.join()
+    assert took < FETCH_SECONDS + 1
 
 
 def test_no_token_is_in_the_log_or_an_answer(service: TestClient, google: Any, log: io.BytesIO) -> None:

@@ -250,3 +250,17 @@ def test_what_is_missing_is_named_with_what_installs_it_before_anything_is_read(
     assert done.err.startswith(f"evalforge: EVALFORGE_METRICS={way}: ")
     assert "make metrics" in done.err
     assert not store.exists()
+
+
+def test_a_variable_that_the_sdk_does_not_accept_is_named_before_anything_is_read(store: Path) -> None:
+    with FakeDatadog(spans=SPANS) as server:
+        odd = {"EVALFORGE_METRICS": "otlp", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "canary"}
+        done = evalforge("capture", env=environment(store, server.url, **odd))
+        assert server.requests == []
+    assert (done.code, done.err.splitlines()) == (
+        2,
+        [
+            "evalforge: EVALFORGE_METRICS=otlp: OpenTelemetry's SDK does not accept what "
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT holds (value not shown): mend it or unset it"
+        ],
+    )

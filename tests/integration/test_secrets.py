@@ -2,9 +2,11 @@
 
 import json
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +239,50 @@ def test_where_nobody_listens_the_end_comes_in_time_and_in_one_line(store: Path,
         done = evalforge("capture", env=env)
     assert (done.code, time.monotonic() - begun < 14, len(done.err.splitlines())) == (1, True, 1)
     assert "did not answer" in done.err
+
+
+@pytest.mark.parametrize("when", ["before the run", "when keys are rejected"])
+def test_a_signal_while_secret_manager_says_nothing_ends_a_service_by_itself_and_its_caller_hears_so(
+    when: str, google: SecretManager, store: Path
+) -> None:
+    def rejected(connection: Connection) -> None:
+        google.silent = True
+        reply(401, {"errors": ["Unauthorized"]})(connection)
+
+    answers: list[Any] = []
+    google.silent = when == "before the run"
+    with (
+        FakeDatadog(script=[rejected]) as datadog,
+        serving(named(google, store, datadog.url)) as served,
+        ThreadPoolExecutor(2) as callers,
+    ):
+        for _ in range(2):
+            callers.submit(lambda: answers.append(served.ask("POST", "/ingestion/run-once")[0]))
+        wanted = 1 if google.silent else 4
+        while sum(google.asked.values()) < wanted:
+            time.sleep(0.02)
+        served.process.terminate()
+        assert served.process.wait(timeout=8) == 0
+    google.silent = False
+    assert sorted(answers) == ([503, 503] if when == "before the run" else [409, 502])
+    assert "ended by force" not in str(served.log)
+
+
+def test_a_signal_while_secret_manager_says_nothing_ends_a_command_with_that_reason(
+    google: SecretManager, store: Path
+) -> None:
+    google.silent = True
+    command = [sys.executable, "-m", "evalforge", "capture"]
+    with subprocess.Popen(command, env=named(google, store, "http://127.0.0.1:9"), stderr=subprocess.PIPE) as process:
+        while not google.asked:
+            time.sleep(0.02)
+        process.terminate()
+        _, told = process.communicate(timeout=8)
+    google.silent = False
+    assert process.returncode == 1
+    assert told.decode().splitlines() == [
+        f"evalforge: DD_API_KEY={API}/versions/latest: a signal came before Secret Manager answered"
+    ]
 
 
 def test_over_http_a_secret_that_cannot_be_read_is_a_problem_of_the_service(google: SecretManager, store: Path) -> None:

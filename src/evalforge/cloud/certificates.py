@@ -2,6 +2,7 @@
 
 import re
 import threading
+from queue import Empty, SimpleQueue
 
 import httpx2
 import msgspec
@@ -47,7 +48,7 @@ class Certificates:
     def _fetch(self, now: float) -> None:
         self._next_try = now + SECONDS_BETWEEN_FAILURES
         try:
-            body, cache_control = self._answer()
+            body, cache_control = self._answer_in_time()
             self._held = msgspec.json.decode(body, type=dict[str, str])
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError):
             raise CertificatesUnavailable from None
@@ -55,6 +56,25 @@ class Certificates:
         seconds = float(told[1]) if told else USUAL_SECONDS
         self._fetched_at, self._next_try = now, float("-inf")
         self._fresh_until = now + min(max(seconds, LEAST_SECONDS), MOST_SECONDS)
+
+    def _answer_in_time(self) -> tuple[bytes, str]:
+        """No timeout of a socket bounds headers that come one by one, nor the looking up of a name; a thread does."""
+        outcome: SimpleQueue[tuple[bytes, str] | Exception] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                outcome.put(self._answer())
+            except Exception as error:  # noqa: BLE001 - whoever waits is told of it
+                outcome.put(error)
+
+        try:
+            threading.Thread(target=work, name="certificates", daemon=True).start()
+            found = outcome.get(timeout=FETCH_SECONDS)
+        except (Empty, RuntimeError):  # the latter where the system gives no further thread
+            raise CertificatesUnavailable from None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _answer(self) -> tuple[bytes, str]:
         ends_at, body = self._clock.monotonic() + FETCH_SECONDS, bytearray()

@@ -5,9 +5,11 @@ PERMISSION_DENIED without `roles/secretmanager.secretAccessor`, FAILED_PRECONDIT
 destroyed.
 """
 
+from collections.abc import Callable
+
 import grpc
 from google.api_core import exceptions as google_errors
-from google.api_core.retry import Retry, if_exception_type
+from google.api_core.retry import Retry
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceGrpcTransport
@@ -37,15 +39,19 @@ REASONS: tuple[tuple[type[google_errors.GoogleAPICallError], str], ...] = (
 )
 
 
-def read_secret(source: SecretSource, emulator: str | None = None) -> str:
+def read_secret(source: SecretSource, emulator: str | None = None, stop: Callable[[], bool] = lambda: False) -> str:
     """What the version holds, without space around it.
 
-    `emulator` is the host:port of a server without TLS that is asked instead. Raises ConfigurationError where trying
-    again would not help, and SecretsUnreachable after eight seconds of trying.
+    `emulator` is the host:port of a server without TLS that is asked instead. Once `stop` says that the process must
+    end soon, no further attempt is made. Raises ConfigurationError where trying again would not help, and
+    SecretsUnreachable after eight seconds of trying.
     """
+    unanswered = SecretsUnreachable(f"{source.shown}: a signal came before Secret Manager answered")
+    if stop():
+        raise unanswered
     try:
         with _client(emulator) as client:
-            answer = client.access_secret_version(name=source.place, retry=_patience(), timeout=ATTEMPT_SECONDS)
+            answer = client.access_secret_version(name=source.place, retry=_patience(stop), timeout=ATTEMPT_SECONDS)
         content = answer.payload.data.decode().strip()
     except GoogleAuthError:
         raise ConfigurationError(
@@ -53,6 +59,8 @@ def read_secret(source: SecretSource, emulator: str | None = None) -> str:
             "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
         ) from None
     except (*TRANSIENT, google_errors.RetryError):
+        if stop():
+            raise unanswered from None
         raise SecretsUnreachable(
             f"{source.shown}: Secret Manager did not answer within {PATIENCE_SECONDS:g} s"
         ) from None
@@ -74,8 +82,11 @@ def _client(emulator: str | None) -> SecretManagerServiceClient:
     )
 
 
-def _patience() -> Retry:
-    return Retry(if_exception_type(*TRANSIENT), initial=0.2, maximum=1.0, multiplier=2.0, timeout=PATIENCE_SECONDS)
+def _patience(stop: Callable[[], bool]) -> Retry:
+    def may_pass(error: Exception) -> bool:
+        return isinstance(error, TRANSIENT) and not stop()
+
+    return Retry(may_pass, initial=0.2, maximum=1.0, multiplier=2.0, timeout=PATIENCE_SECONDS)
 
 
 def _status(error: google_errors.GoogleAPICallError) -> str:

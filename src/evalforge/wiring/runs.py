@@ -52,7 +52,7 @@ def capture(
     `ignored` are settings that this version does not know; the log says so. `secrets` outlive the run where there
     will be more of them; `trigger` says who asked for the run.
     """
-    secrets = secrets or Secrets()
+    secrets = secrets or Secrets(stop)
 
     def in_force() -> RunMetrics | None:
         return metrics_in_force(secrets.resolved(settings, *KEYS))  # of the keys as they are by then
@@ -98,7 +98,7 @@ def _pipeline(
     secrets: Secrets | None = None,
     trigger: Trigger = COMMAND,
 ) -> Iterator[Pipeline]:
-    secrets = secrets or Secrets()
+    secrets = secrets or Secrets(stop)
     settings = secrets.resolved(settings, *KEYS)
     rules, scope = rules_in_force(settings), scope_in_force(settings)
     sanitizer = reading_sanitizer(settings)
@@ -139,7 +139,7 @@ def check(
     settings: Settings, file: Path, log_stream: IO[bytes], progress: Progress, stop: Stop, clock: Clock
 ) -> RulesCheck:
     """`rules --check`: both sets of rules over one window; the store is read for evaluator names and not written."""
-    secrets = Secrets()
+    secrets = Secrets(stop)
     settings = secrets.resolved(settings, *DATADOG_KEYS)
     current, changed, scope = rules_in_force(settings), rules_in_force(settings, file), scope_in_force(settings)
     custom_rules_in_force(settings, file)

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 from evalforge.common.config import Settings, silence_grpc, variable
 from evalforge.common.errors import ConfigurationError, EvalForgeError
 from evalforge.common.secret_sources import SecretSource, read_secret_file
-from evalforge.wiring.stores import GCP_INSTALL
+from evalforge.wiring.stores import GCP_INSTALL, Stop
 
 DATADOG_KEYS = ("api_key", "app_key")
 
@@ -17,9 +17,13 @@ Keys = tuple[SecretStr, SecretStr]
 
 
 class Secrets:
-    """The secrets of one process. What the environment holds cannot change; files and Secret Manager can."""
+    """The secrets of one process. What the environment holds cannot change; files and Secret Manager can.
 
-    def __init__(self) -> None:
+    `stop` tells when the process must end soon; Secret Manager is then not waited for any longer.
+    """
+
+    def __init__(self, stop: Stop = lambda: False) -> None:
+        self._stop = stop
         self._values: dict[SecretSource, str] = {}
         self._reading = threading.Lock()
 
@@ -32,7 +36,7 @@ class Secrets:
         for source in filter(None, map(settings.source, fields)):
             with self._reading:
                 if source.kind == "secret manager" and source not in self._values:
-                    self._values[source] = _read(source, settings)
+                    self._values[source] = _read(source, settings, self._stop)
                 value = self._values.get(source)
             if value is not None:
                 settings = settings.with_secret(source, value)
@@ -47,7 +51,7 @@ class Secrets:
         if not sources:
             return None
         try:
-            found = {source: _read(source, settings) for source in sources}
+            found = {source: _read(source, settings, self._stop) for source in sources}
             fresh = settings
             for source, value in found.items():
                 fresh = fresh.with_secret(source, value)
@@ -68,7 +72,7 @@ def datadog_keys(settings: Settings) -> Keys:
     return settings.api_key, settings.app_key
 
 
-def _read(source: SecretSource, settings: Settings) -> str:
+def _read(source: SecretSource, settings: Settings, stop: Stop) -> str:
     if source.kind == "file":
         return read_secret_file(source, "the key")
     silence_grpc()
@@ -78,7 +82,7 @@ def _read(source: SecretSource, settings: Settings) -> str:
         raise ConfigurationError(
             f"{source.shown}: Secret Manager's client is not installed ({error.name} is missing); {GCP_INSTALL}"
         ) from None
-    return read_secret(source, settings.secret_manager_emulator)
+    return read_secret(source, settings.secret_manager_emulator, stop)
 
 
 def with_secrets(settings: Settings, *fields: str) -> Settings:

@@ -47,7 +47,7 @@ def service(
     if settings.firestore is None:
         opened.close()
 
-    secrets = Secrets()
+    secrets = Secrets(stop)
 
     def run(*, lookback_hours: float | None, quality_threshold: float | None, trigger: Trigger) -> IngestionRun:
         given = {"lookback_hours": lookback_hours, "quality_threshold": quality_threshold}

@@ -1,5 +1,6 @@
 """Settings -> where the metrics of runs go, and telling them there without ever disturbing a run."""
 
+import re
 from contextlib import suppress
 
 from evalforge import __version__
@@ -14,7 +15,7 @@ SECONDS, SECONDS_WHEN_STOPPED = 3.0, 1.0
 
 
 def metrics_in_force(settings: Settings) -> RunMetrics | None:
-    """What EVALFORGE_METRICS asks for. Raises ConfigurationError where it is not installed."""
+    """What EVALFORGE_METRICS asks for. Raises ConfigurationError where it is not installed or cannot be set up."""
     tags = {"service": "evalforge", "version": __version__} | ({"env": settings.env} if settings.env else {})
     try:
         if settings.metrics == "datadog":
@@ -29,6 +30,12 @@ def metrics_in_force(settings: Settings) -> RunMetrics | None:
         raise ConfigurationError(
             f"EVALFORGE_METRICS={settings.metrics}: what sends them is not installed ({error.name} is missing); "
             "run `make metrics` in the clone of EvalForge"
+        ) from None
+    except ValueError as error:  # OpenTelemetry's SDK reads some of its variables as it is imported
+        named = re.search(r"OTEL_[A-Z_]+", str(error))
+        raise ConfigurationError(
+            f"EVALFORGE_METRICS={settings.metrics}: OpenTelemetry's SDK does not accept what "
+            f"{named[0] if named else 'a variable OTEL_*'} holds (value not shown): mend it or unset it"
         ) from None
     return None
 
