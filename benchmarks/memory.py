@@ -24,6 +24,7 @@ def main() -> None:
         path = Path(folder) / "store.db"
         figures["memory_sqlite_mb"] = peak_mb(environment(path, url), spans)
         try:
+            os.environ["FIRESTORE_EMULATOR_HEAP"] = "-Xmx6g"  # it keeps every capture in memory
             with running_emulator():
                 host = os.environ["FIRESTORE_EMULATOR_HOST"]
                 more = {"EVALFORGE_STORE": f"firestore://{new_project()}", "FIRESTORE_EMULATOR_HOST": host}

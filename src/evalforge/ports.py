@@ -6,7 +6,16 @@ from typing import Protocol
 
 import msgspec
 
-from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease, StoreOperations
+from evalforge.models import (
+    BackfillRecord,
+    CoverageRecord,
+    DeadLetter,
+    Erasure,
+    FailureCapture,
+    IngestionRun,
+    Lease,
+    StoreOperations,
+)
 
 
 class CaptureFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +167,15 @@ class CaptureStore(LeaseStore, Protocol):
 
     def run(self, run_id: str) -> IngestionRun | None:
         """The run with this id."""
+
+    def save_backfill(self, record: BackfillRecord) -> None:
+        """Write or replace the record of a backfill. Whoever writes it holds the lease."""
+
+    def backfill(self, backfill_id: str) -> BackfillRecord | None:
+        """The backfill with this id."""
+
+    def list_backfills(self) -> Sequence[BackfillRecord]:
+        """Newest `created_at` first, then by id."""
 
     @property
     def operations(self) -> StoreOperations:

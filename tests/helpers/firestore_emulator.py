@@ -37,8 +37,18 @@ class Emulator(NamedTuple):
     group: int
 
     def pause(self) -> None:
-        """Let it keep its connections and say nothing more."""
+        """Let it keep its connections and say nothing more; a signal takes a moment to stop every thread."""
         os.killpg(self.group, signal.SIGSTOP)
+        while not all(state == "T" for state in self._states()):
+            time.sleep(0.001)
+
+    def _states(self) -> Iterator[str]:
+        """Of each thread of the group."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if os.getpgid(int(process.name)) == self.group:
+                    for thread in (process / "task").iterdir():
+                        yield (thread / "stat").read_text().rpartition(") ")[2][0]
 
     def resume(self) -> None:
         """Let it go on, with what it was asked meanwhile."""
@@ -86,7 +96,7 @@ def _command(port: int) -> list[str]:
     jar = _jar()
     if jar is not None and shutil.which("java"):
         arguments = ["start", "--host=127.0.0.1", f"--port={port}", "--database-mode=firestore-native"]
-        return ["java", "-Xmx512m", "-cp", str(jar), MAIN_CLASS, *arguments]
+        return ["java", os.environ.get("FIRESTORE_EMULATOR_HEAP", "-Xmx512m"), "-cp", str(jar), MAIN_CLASS, *arguments]
     if shutil.which("gcloud"):
         return ["gcloud", "emulators", "firestore", "start", f"--host-port=127.0.0.1:{port}", "--quiet"]
     raise NoEmulator("neither java with the emulator's jar nor gcloud is installed")

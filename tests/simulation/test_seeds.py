@@ -13,7 +13,7 @@ from helpers.simulation.chaos import Verdict, play, replay_command
 from helpers.simulation.faults import PHASES
 from helpers.simulation.mutations import TESTS
 
-SEEDS, AT_ONCE = 200, 50
+SEEDS, AT_ONCE = 200, 100
 
 
 @pytest.mark.timeout(300)

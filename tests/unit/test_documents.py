@@ -132,13 +132,13 @@ def test_every_command_and_flag_exists(document: Path) -> None:
 
 
 def test_the_check_of_commands_sees_what_does_not_exist() -> None:
-    text = "`evalforge backfill` `evalforge capture --fast` `evalforge runs list --limit` `evalforge demo now`\n"
+    text = "`evalforge upload` `evalforge capture --fast` `evalforge runs list --limit` `evalforge demo now`\n"
     text += "```sh\nA=b .venv/bin/evalforge captures drop | cat\nevalforge capture --json\n```\n"
     wrong = [wrong_in(words) for words in mentioned_commands(text)]
     assert wrong == [
         "no command drop",
         None,
-        "no command backfill",
+        "no command upload",
         "no flag --fast",
         "--limit takes a value",
         "an argument too many: now",

@@ -19,7 +19,7 @@ pytest.importorskip("google.cloud.firestore")
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client
 
-from evalforge.models import CoverageRecord, DeadLetter, IngestionRun
+from evalforge.models import BackfillRecord, CoverageRecord, DeadLetter, IngestionRun
 from evalforge.ports import CaptureFilter, Manifest, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_connection import Connection
@@ -57,6 +57,7 @@ def made_queries() -> Iterator[Any]:
     yield queries.of_trace(letters, "1")
     hours = client.collection(f"{PREFIX}manifests")
     yield queries.manifests_before(hours, hours.document("2026-11-23T10"))
+    yield queries.backfills(client.collection(f"{PREFIX}backfills"))
     yield queries.runs(client.collection(f"{PREFIX}runs"))
 
 
@@ -109,6 +110,7 @@ def test_every_field_is_exempt_from_automatic_indexes_unless_a_query_needs_one(
         "erased_users": {"user_hash", "erased_at"},
         "leases": set(LEASE_FIELDS),
         "manifests": manifest_fields(monkeypatch),
+        "backfills": {"schema_version", *BackfillRecord.__struct_fields__},
         "state": set(to_document(CoverageRecord(asked="x", since="x"))),
     }
     assert fields["dead_letters"] > set(DeadLetter.__struct_fields__)

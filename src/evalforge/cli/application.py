@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from evalforge import __version__
-from evalforge.cli import capture, demo, doctor, erase, pii, probe, replay, rules, sanitize, serve, stored
+from evalforge.cli import backfill, capture, demo, doctor, erase, pii, probe, replay, rules, sanitize, serve, stored
 
 WIDTH = {"max_content_width": 100}
 
@@ -42,6 +42,7 @@ app.command("demo", short_help="See the loop work on recorded traffic. Needs no 
 app.command("doctor", short_help="Look whether everything is in place, and what to do if not.")(doctor.doctor)
 app.command("probe", short_help="Show the shape of what Datadog answers, without content.")(probe.probe)
 app.command("capture", short_help="Capture the failed traces of the last hours, once.")(capture.capture)
+app.command("backfill", short_help="Capture the failed traces of days past, once.")(backfill.backfill)
 app.add_typer(stored.captures, name="captures")
 app.add_typer(stored.runs, name="runs")
 stored.dead_letters.command("replay", short_help="Read them again after a fix.")(replay.replay)

@@ -57,7 +57,9 @@ def hours(lookback: str | None) -> float | None:
         return None
     found = duration(lookback, "--lookback").total_seconds() / 3600
     if found > MAX_LOOKBACK_HOURS:
-        raise ConfigurationError(f"--lookback={lookback}: at most 72h can be read back")
+        raise ConfigurationError(
+            f"--lookback={lookback}: at most 72h can be read back; further back is `evalforge backfill --from T --to T`"
+        )
     return found
 
 

@@ -136,14 +136,16 @@ def error_stream() -> IO[bytes]:
 
 
 @contextmanager
-def log_and_progress(*, verbose: bool, label: str, logs_in_a_pipe: bool = True) -> Iterator[tuple[IO[bytes], Any]]:
+def log_and_progress(
+    *, verbose: bool, label: str, logs_in_a_pipe: bool = True, seen: str = "spans"
+) -> Iterator[tuple[IO[bytes], Any]]:
     """Where log lines go and what is told of progress: a bar on a terminal, log lines in a pipe or with --verbose."""
     with ExitStack() as stack:
         if verbose or (logs_in_a_pipe and not err_is_terminal()):
             yield error_stream(), lambda *_: None
             return
         sink = stack.enter_context(Path(os.devnull).open("wb"))
-        yield sink, stack.enter_context(progress_bar(label)) if err_is_terminal() else lambda *_: None
+        yield sink, stack.enter_context(progress_bar(label, seen)) if err_is_terminal() else lambda *_: None
 
 
 @contextmanager

@@ -81,7 +81,11 @@ class Settings(BaseModel):
         (), alias="EVALFORGE_EVALUATORS", description="names of evaluators with commas between them"
     )
     lookback_hours: float = Field(
-        24.0, alias="EVALFORGE_LOOKBACK_HOURS", gt=0, le=MAX_LOOKBACK_HOURS, description="hours, above 0 and at most 72"
+        24.0,
+        alias="EVALFORGE_LOOKBACK_HOURS",
+        gt=0,
+        le=MAX_LOOKBACK_HOURS,
+        description="hours, above 0 and at most 72 (`evalforge backfill` reads further back)",
     )
     deep_lookback_hours: float = Field(
         72.0,

@@ -54,16 +54,17 @@ class CredentialsRejected(EvalForgeError):
 
 
 class LeaseHeld(EvalForgeError):
-    """Another run holds the lease; `until` is its end as far as is known, RFC 3339."""
+    """Another run holds the lease; `until` is its end as far as is known, RFC 3339, `holder` who has it."""
 
     exit_code = 5
     until: str | None = None
+    holder: str | None = None
 
     @classmethod
     def by(cls, holder: str, until: str) -> "LeaseHeld":
         """The lease of a run at work, which renews it until it is over."""
         error = cls(f"the run {holder} is at work: try again when it is over (if it was killed: after {until})")
-        error.until = until
+        error.until, error.holder = until, holder
         return error
 
 

@@ -7,6 +7,7 @@ from evalforge.common.errors import ConfigurationError
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhd])\Z", re.ASCII)
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 LONGEST_SHOWN = 80
 
 
@@ -30,3 +31,20 @@ def moment(text: str, name: str, now: datetime) -> datetime:
         pass
     shown = text[:LONGEST_SHOWN]
     raise ConfigurationError(f"{name}={shown}: accepted is 24h, 7d or a time with its zone, 2026-11-23T10:00:00Z")
+
+
+def fixed_moment(text: str, name: str) -> datetime:
+    """An ISO 8601 time with a zone, or a date, which is its midnight in UTC. Raises ConfigurationError with the name.
+
+    Nothing that depends on when it is asked, so that the same words mean the same later.
+    """
+    try:
+        parsed = datetime.fromisoformat(text.strip())
+        if parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
+        if DATE.match(text.strip()):
+            return parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        pass
+    shown = text[:LONGEST_SHOWN]
+    raise ConfigurationError(f"{name}={shown}: accepted is a date or a time with its zone, 2026-11-23T10:00:00Z")

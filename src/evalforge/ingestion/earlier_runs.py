@@ -47,14 +47,15 @@ def recent_runs(store: CaptureStore, now: datetime) -> list[IngestionRun]:
 
 
 def recent_calls(runs: Iterable[IngestionRun], record: CoverageRecord | None, now: datetime) -> tuple[float, int]:
-    """How many seconds ago the last run or replay ended, and the calls of those of late: the pace goes on from there.
+    """How many seconds ago the last run, replay or turn of a backfill ended, and the calls of those of late.
 
-    So the rate of requests holds in any minute, also in one that began under another run.
+    The pace goes on from there, so that the rate of requests holds in any minute, also in one that began under another
+    run.
     """
     since = now - PACE_REMEMBERED
     told = [(run.finished_at, run.calls) for run in runs]
     if record is not None:
-        told.append((record.replayed_at, record.replay_calls))
+        told.append((record.outside_at, record.outside_calls))
     ended = [
         (moment, calls)
         for text, calls in told
@@ -64,9 +65,9 @@ def recent_calls(runs: Iterable[IngestionRun], record: CoverageRecord | None, no
     return (now - last).total_seconds(), sum(calls for _, calls in ended)
 
 
-def with_replay(record: CoverageRecord | None, calls: int, now: datetime) -> CoverageRecord:
-    """The record with the calls of a replay that ends now, and of those shortly before it."""
+def with_calls_outside(record: CoverageRecord | None, calls: int, now: datetime) -> CoverageRecord:
+    """The record with the calls of what ends now and is no run, and of others shortly before it."""
     if record is None:
         record = CoverageRecord(asked="", since=timestamp(now))
     _, before = recent_calls((), record, now)
-    return msgspec.structs.replace(record, replayed_at=timestamp(now), replay_calls=before + calls)
+    return msgspec.structs.replace(record, outside_at=timestamp(now), outside_calls=before + calls)

@@ -16,7 +16,7 @@ from evalforge.common.errors import EvalForgeError
 from evalforge.common.ids import PLAIN_ID
 from evalforge.ingestion.context import RETENTION
 from evalforge.ingestion.decoding import UndecodableSpan, decode_span
-from evalforge.ingestion.earlier_runs import close_abandoned, with_replay
+from evalforge.ingestion.earlier_runs import close_abandoned, with_calls_outside
 from evalforge.ingestion.heartbeat import Heartbeat
 from evalforge.ingestion.models import Page
 from evalforge.ingestion.page_reader import ERASED, NO_FAILURE
@@ -92,7 +92,7 @@ class _Replay(Run):
             self._read_all(asked, done)
         finally:
             if self._parts.source.calls:
-                paced = with_replay(record, self._parts.source.calls, self._parts.clock.now())
+                paced = with_calls_outside(record, self._parts.source.calls, self._parts.clock.now())
                 with suppress(EvalForgeError):  # what ended the reading is to be told, if anything did
                     store.commit(self._lease, Batch(coverage=paced))
         why = next(iter(self._journal.reasons), "the reading ended early")

@@ -7,7 +7,7 @@ slices, which may be read side by side (`slice_searches`).
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
 from evalforge.common.clock import timestamp
@@ -39,14 +39,20 @@ Decision: TypeAlias = tuple[FailureCapture, str]
 
 
 class Run:
-    """One run under its lease; `ingestion.replay` reads dead letters again by the same steps."""
+    """One run under its lease; `ingestion.replay` and `ingestion.backfill_turn` read by the same steps."""
 
     def __init__(
-        self, parts: Parts, lease: Lease, started: datetime, heartbeat: Heartbeat, remembered: Remembered
+        self,
+        parts: Parts,
+        lease: Lease,
+        started: datetime,
+        heartbeat: Heartbeat,
+        remembered: Remembered,
+        window: Window | None = None,
     ) -> None:
         self._parts, self._lease, self._heartbeat = parts, lease, heartbeat
         self._started_at = timestamp(started)
-        self._window = self._context_window = window_of(started, parts.lookback_hours)
+        self._window = self._context_window = window or window_of(started, parts.lookback_hours)
         self._journal = Journal(parts.log, run_id=parts.run_id, started_at=self._started_at, window=self._window)
         self._coverage = RunCoverage(
             remembered.coverage,
@@ -58,7 +64,7 @@ class Run:
         self._evaluators = remembered.evaluators
         self._first_seen = FirstSeen(started, self._coverage.was_read)
         salted_with = ("manifest", PIPELINE_VERSION, parts.rules.digest, str(parts.context))
-        hours = hours_between(started - timedelta(hours=parts.lookback_hours), started)
+        hours = hours_between(*map(datetime.fromisoformat, (self._window.start, self._window.end)))
         hours += [f"{hour:{HOUR_FORMAT}}" for segment in self._coverage.deep_segments for hour in segment.slices]
         self._manifests = Manifests(parts.sanitizer.key_for(*salted_with), hours)
         self._known = KnownSpans(self._manifests)

@@ -92,6 +92,11 @@ class Searcher:
         known = self._plan.evaluators | self._rules.literal_evaluators | self._listed
         return (known | self._learner.learned()) if self._asks_by_name else self.names()
 
+    def query_known(self, app: str | None) -> str | None:
+        """What is asked of an app with the names that are known by now; None if that would be nothing."""
+        names = sorted(self.names_known())[:NAMES_A_QUERY]
+        return self._query(app, frozenset(names))
+
     def names_since(self, known: frozenset[str]) -> frozenset[str]:
         """Names that turned up only while reading: they are asked for too, so that a new evaluator's failures do not
         wait for the next run."""

@@ -3,6 +3,7 @@
 Times are RFC 3339 strings in UTC with milliseconds (`common.clock.timestamp`), durations are milliseconds.
 """
 
+from evalforge.models.backfills import BackfillEstimate, BackfillRecord, BackfillState
 from evalforge.models.captures import (
     CAPTURE_SCHEMA_VERSION,
     ERASED_USERS_KEPT,
@@ -71,6 +72,9 @@ __all__ = [
     "RETENTION",
     "SEVERITIES",
     "USER_HASH",
+    "BackfillEstimate",
+    "BackfillRecord",
+    "BackfillState",
     "CapturedSpan",
     "ContextReason",
     "ContextState",

@@ -138,6 +138,11 @@ def cost_of(usage: Usage, calls: int) -> float:
     return round(cost, 6)
 
 
+def cost_of_captures(captures: int, kind: StoreKind) -> float:
+    """US dollars for storing so many that are new: one read and one write each, and as much again for its context."""
+    return cost_of(Usage(store=StoreOperations(kind=kind, reads=2 * captures, writes=2 * captures)), 0)
+
+
 def documents_cost(counted: StoreOperations | DocumentPrices, price: DocumentPrices) -> float:
     """US dollars for so many reads, writes and deletes."""
     paid = counted.reads * price.reads + counted.writes * price.writes + counted.deletes * price.deletes

@@ -78,21 +78,21 @@ class CoverageRecord(msgspec.Struct, frozen=True, kw_only=True):
     asked: a digest of what was asked for (apps, scope, rules); what was read under another counts as unread.
     since: nothing before this moment was ever asked for.
     slices: oldest first, without gaps or overlaps.
-    replayed_at: when the last replay of dead letters ended, which is no run; null if there was none.
-    replay_calls: HTTP attempts of the replays of late, so that the pace of requests goes on from them.
+    outside_at: when calls outside of runs were made last, by a replay of dead letters or a backfill; null if never.
+    outside_calls: HTTP attempts of those of late, so that the pace of requests goes on from them.
     """
 
     asked: str
     since: Moment
     slices: tuple[SliceReading, ...] = ()
-    replayed_at: Moment | None = None
-    replay_calls: int = 0
+    outside_at: Moment | None = None
+    outside_calls: int = 0
 
 
 def is_sound(record: CoverageRecord) -> bool:
     """Whether the record can be of our making: moments as we write them, slices without gaps or overlaps."""
     slices = record.slices
-    moments = [record.since, record.replayed_at or record.since]
+    moments = [record.since, record.outside_at or record.since]
     moments += [moment for one in slices for moment in _moments(one) if moment]
     try:
         as_written = all(timestamp(datetime.fromisoformat(moment)) == moment for moment in moments)

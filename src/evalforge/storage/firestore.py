@@ -3,15 +3,24 @@
 Needs the extra `gcp`; import this module only when it is used. A document's id is its noun's id.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
 from google.api_core.exceptions import GoogleAPIError
-from google.cloud.firestore import Query
+from google.cloud.firestore import DocumentReference, Query
 
-from evalforge.models import CoverageRecord, DeadLetter, Erasure, FailureCapture, IngestionRun, Lease, StoreOperations
+from evalforge.models import (
+    BackfillRecord,
+    CoverageRecord,
+    DeadLetter,
+    Erasure,
+    FailureCapture,
+    IngestionRun,
+    Lease,
+    StoreOperations,
+)
 from evalforge.ports import Batch, CaptureFilter, Committed, Manifest, Position
 from evalforge.storage import firestore_queries as queries
 from evalforge.storage.firestore_batches import Committer
@@ -53,6 +62,7 @@ class FirestoreStore:
         self._captures = self._connection.collection("raw_traces")
         self._letters = self._connection.collection("dead_letters")
         self._runs = self._connection.collection("runs")
+        self._backfills = self._connection.collection("backfills")
 
     def close(self) -> None:
         self._connection.close()
@@ -120,12 +130,7 @@ class FirestoreStore:
         return self._committer.erased_among(trace_ids)
 
     def save_run(self, run: IngestionRun) -> None:
-        batch = self._connection.client.batch()
-        batch.set(self._runs.document(run.run_id), to_document(run))
-        try:
-            self._connection.send(batch)
-        except GoogleAPIError as error:
-            raise self._connection.explained(error) from error
+        self._save(self._runs.document(run.run_id), run)
 
     def count_runs(self) -> int:
         return self._connection.count(queries.runs(self._runs))
@@ -136,6 +141,26 @@ class FirestoreStore:
     def run(self, run_id: str) -> IngestionRun | None:
         found = self._connection.get([self._runs.document(run_id)] if can_be_an_id(run_id) else [])
         return next((to_noun(snapshot, IngestionRun) for snapshot in found.values()), None)
+
+    def save_backfill(self, record: BackfillRecord) -> None:
+        self._save(self._backfills.document(record.backfill_id), record)
+
+    def backfill(self, backfill_id: str) -> BackfillRecord | None:
+        found = self._connection.get([self._backfills.document(backfill_id)] if can_be_an_id(backfill_id) else [])
+        return next((to_noun(snapshot, BackfillRecord) for snapshot in found.values()), None)
+
+    def list_backfills(self) -> Sequence[BackfillRecord]:
+        pages = self._connection.pages(queries.backfills(self._backfills))
+        found = sorted((to_noun(snapshot, BackfillRecord) for snapshot in pages), key=lambda one: one.backfill_id)
+        return sorted(found, key=lambda one: one.created_at, reverse=True)
+
+    def _save(self, reference: DocumentReference, noun: IngestionRun | BackfillRecord) -> None:
+        batch = self._connection.client.batch()
+        batch.set(reference, to_document(noun))
+        try:
+            self._connection.send(batch)
+        except GoogleAPIError as error:
+            raise self._connection.explained(error) from error
 
     def _nouns(self, noun: type[Noun], query: Query, limit: int | None) -> Iterator[Noun]:
         return (to_noun(snapshot, noun) for snapshot in self._connection.pages(query, limit))

@@ -55,3 +55,8 @@ def manifests_before(collection: CollectionReference, hour: DocumentReference) -
 def runs(collection: CollectionReference) -> Query:
     """Newest start first, then by id backwards, as Firestore does by itself."""
     return collection.order_by("started_at", direction=Query.DESCENDING)
+
+
+def backfills(collection: CollectionReference) -> Query:
+    """All of them, by document id, which needs no index: they are few."""
+    return collection.order_by("__name__")

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ import msgspec
 from evalforge.common.clock import timestamp
 from evalforge.common.errors import DocumentUnreadable, LeaseHeld, StoreError
 from evalforge.models import (
+    BackfillRecord,
     CoverageRecord,
     DeadLetter,
     Erasure,
@@ -178,6 +179,17 @@ class SqliteStore:
     def run(self, run_id: str) -> IngestionRun | None:
         query = "SELECT document FROM runs WHERE run_id = ?"
         return next(iter(self._nouns(IngestionRun, query, run_id)), None)
+
+    def save_backfill(self, record: BackfillRecord) -> None:
+        row = (record.backfill_id, record.created_at, msgspec.json.encode(record))
+        self._write(lambda connection: connection.execute("INSERT OR REPLACE INTO backfills VALUES (?, ?, ?)", row))
+
+    def backfill(self, backfill_id: str) -> BackfillRecord | None:
+        query = "SELECT document FROM backfills WHERE backfill_id = ?"
+        return next(iter(self._nouns(BackfillRecord, query, backfill_id)), None)
+
+    def list_backfills(self) -> Sequence[BackfillRecord]:
+        return list(self._documents(BackfillRecord, "backfills ORDER BY created_at DESC, backfill_id", None))
 
     def _page(self, wanted: CaptureFilter, rows: int, after: Position | None) -> list[tuple[FailureCapture, Position]]:
         """Captures, and where each stands."""

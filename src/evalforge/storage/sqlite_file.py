@@ -8,7 +8,7 @@ from evalforge.common.errors import ConfigurationError, StoreNewerThanCode
 from evalforge.storage.sqlite_faults import LOCK_SECONDS, explained, primary_code
 from evalforge.storage.sqlite_operations import CountingConnection
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """There is a script `schema_N.sql` for each version; a store takes those that it has not had."""
 
 APPLICATION_ID = 0x45764672

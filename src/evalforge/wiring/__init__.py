@@ -1,6 +1,7 @@
 """The one place that turns settings into objects: which store, which client, the real clock, the real randomness."""
 
 from evalforge.common.clock import SystemClock
+from evalforge.wiring.backfills import Wanted, backfill, backfills
 from evalforge.wiring.inquiries import ask_datadog, health, probe, unknown_evaluators
 from evalforge.wiring.logs import logger
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, search_queries
@@ -26,7 +27,10 @@ from evalforge.wiring.texts import (
 
 __all__ = [
     "REQUESTS_PATIENCE_SECONDS",
+    "Wanted",
     "ask_datadog",
+    "backfill",
+    "backfills",
     "capture",
     "check",
     "check_callers",

@@ -110,7 +110,7 @@ def _pipeline(
         for name in ignored:
             log.warning("setting ignored", name=name)
         meter = Meter(store, clock, on_cloud_run=settings.on_cloud_run, most_usd=settings.max_run_cost_usd)
-        with _client(settings, secrets, log, stop, clock, meter) as source, collecting_rarely():
+        with client(settings, secrets, log, stop, clock, meter) as source, collecting_rarely():
             yield Pipeline(
                 source=source,
                 rules=rules,
@@ -159,13 +159,13 @@ def check(
         evaluators=evaluators,
     )
     journal = Journal(log, run_id=run_id, started_at=plan.window.end, window=plan.window)
-    with _client(settings, secrets, log, stop, clock) as source:
+    with client(settings, secrets, log, stop, clock) as source:
         source.resume(*paced_from)
         return check_rules(source, current, changed, plan, journal, progress)
 
 
 @contextmanager
-def _client(
+def client(
     settings: Settings,
     secrets: Secrets,
     log: FilteringBoundLogger,
@@ -173,6 +173,7 @@ def _client(
     clock: Clock,
     meter: Meter | None = None,
 ) -> Iterator[DatadogClient]:
+    """What asks Datadog, within the calls and seconds of the settings from now. `settings` hold the keys."""
     api_key, app_key = datadog_keys(settings)
 
     def told(event: dict[str, Any]) -> None:
@@ -180,7 +181,7 @@ def _client(
         if meter is not None:
             meter.called(event)
 
-    client = DatadogClient(
+    asking = DatadogClient(
         base_url=settings.base_url,
         api_key=api_key,
         app_key=app_key,
@@ -196,6 +197,6 @@ def _client(
         renew=lambda: secrets.renewed(settings, log),
     )
     try:
-        yield client
+        yield asking
     finally:
-        client.close()
+        asking.close()
