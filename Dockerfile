@@ -12,9 +12,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /build
 # The tools that build the wheel stay here; the result's environment has no pip either.
 RUN python3 -m venv /tools && python3 -m venv --without-pip /opt/evalforge
-COPY requirements/run.txt requirements/gcp.txt requirements/
+COPY requirements/run.txt requirements/gcp.txt requirements/metrics.txt requirements/
 RUN /tools/bin/python -m pip install --quiet --require-hashes -r requirements/run.txt \
- && /tools/bin/python -m pip --python /opt/evalforge/bin/python install --quiet --no-compile --require-hashes -r requirements/gcp.txt
+ && /tools/bin/python -m pip --python /opt/evalforge/bin/python install --quiet --no-compile --require-hashes -r requirements/gcp.txt -r requirements/metrics.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . \

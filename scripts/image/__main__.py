@@ -122,6 +122,8 @@ def check_contents(box: Box) -> None:
     find = f"import importlib.util as u; print(*filter(u.find_spec, {BUILDING_MODULES}))"
     found += box.says(python, "-c", find).split()
     held("no build tools", so=not found, found=found)
+    sending = box.says(python, "-c", "from evalforge.metrics import datadog, otlp; print('both')").strip()
+    held("what sends metrics is in it", so=sending == "both", found=sending)
     seconds = float(box.says(python, "-c", SCAN))
     told("to load the compiled rules", seconds, "s", MOST_SECONDS_TO_LOAD_RULES)
 

@@ -18,7 +18,7 @@ SUITE = "bookworm"
 """The Debian that the Dockerfile's default base has."""
 PACKAGES = "python3-venv,ca-certificates"
 BASE, IMAGE = f"localhost/evalforge-base:{SUITE}", "localhost/evalforge:test"
-LOCKS = ("requirements/run.txt", "requirements/gcp.txt")
+LOCKS = ("requirements/run.txt", "requirements/gcp.txt", "requirements/metrics.txt")
 CONTAINER = "evalforge-image-test"
 
 

@@ -53,10 +53,9 @@ def test_a_datadog_that_is_not_there(tmp_path: Path) -> None:
     done = evalforge("capture", env=environment(tmp_path / "store.db", NOWHERE))
     told = json.loads(last_line(done))
     assert (done.code, told["severity"]) == (3, "ERROR")
-    assert told["message"] == (
-        f"nothing could be read from {NOWHERE}: no connection, in each of 3 attempts: "
-        "check DD_SITE, EVALFORGE_DATADOG_URL and the network; evalforge doctor says more"
-    )
+    assert told["message"] == "nothing could be read"
+    assert (told["url"], told["reason"]) == (NOWHERE, "no connection, in each of 3 attempts")
+    assert told["advice"] == "check DD_SITE, EVALFORGE_DATADOG_URL and the network; evalforge doctor says more"
     assert done.report["run_id"] == told["run_id"]
 
 

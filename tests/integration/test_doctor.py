@@ -206,7 +206,7 @@ def test_on_a_terminal_it_is_a_table_with_what_to_do_and_the_list_of_what_is_not
     assert "No problems." in plain
     assert "-> make ner" in plain
     assert "Looking at: " in plain
-    assert " of 16)" in plain
+    assert " of 19)" in plain
     for line in not_covered(names=False):
         assert line in plain
     code, seen = on_a_terminal("doctor", "--offline", "--json", env=redacting(tmp_path / "store.db"), columns=columns)

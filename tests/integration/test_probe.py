@@ -130,7 +130,8 @@ def test_durations_in_another_unit_than_starts_are_told(duration_in_ns: bool) ->
 
 
 def test_a_page_that_is_sorted_by_the_end_of_spans_is_told() -> None:
-    long, short, last = item(3, duration=60_000), item(2, duration=1), item(1, duration=90_000)
+    ago = [timedelta(hours=1, seconds=seconds) for seconds in range(3)]
+    long, short, last = (item(one, ago=ago[one], duration=ms) for one, ms in enumerate((60_000, 1, 90_000)))
     with PlainServer({SEARCH: page([short, long, last])}) as server:
         assert seen(probe(server.url))["timestamp"] == "the page is sorted by: end (3 spans)"
     with PlainServer({SEARCH: page([last, short, long])}) as server:

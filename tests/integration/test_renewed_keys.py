@@ -7,8 +7,8 @@ import pytest
 
 from evalforge.common.clock import SystemClock
 from evalforge.common.errors import CredentialsRejected
-from helpers.datadog_searches import APP_KEY, WINDOW, client_of, spans
-from helpers.fake_datadog import FakeDatadog
+from helpers.datadog_searches import API_KEY, APP_KEY, WINDOW, client_of, spans
+from helpers.fake_datadog import FakeDatadog, page, reply
 
 SEARCHES = 8
 NEW_KEY = "0123456789abcdef0123456789abcdef"
@@ -57,3 +57,16 @@ def test_where_no_keys_help_every_search_is_rejected_and_nobody_asks_for_keys_tw
         with client_of(server, SystemClock(), renew=renewal) as client, ThreadPoolExecutor(SEARCHES) as pool:
             assert all(pool.map(rejected, range(SEARCHES)))
     assert renewal.times == 1
+
+
+def test_an_answer_that_echoes_the_key_of_before_tells_nobody_of_it() -> None:
+    echo = {"X-RateLimit-Name": API_KEY, "X-RateLimit-Limit": "100", "X-RateLimit-Period": "60"}
+    script = [reply(401), page(spans(1), headers=echo)]
+    told: list[object] = []
+    with (
+        FakeDatadog(script=script) as server,
+        client_of(server, renew=lambda: (NEW_KEY, APP_KEY), on_request=told.append) as client,
+    ):
+        assert [len(one.items) for one in client.search("q", WINDOW)] == [1]
+        assert (client.rate_limit.limit, client.rate_limit.name) == (100, None)
+    assert API_KEY not in str(told)

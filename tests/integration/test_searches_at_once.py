@@ -102,6 +102,21 @@ def test_the_call_budget_is_spent_to_the_last_call_and_no_further(store: SqliteS
     assert store.count_captures(CaptureFilter()) >= 300
 
 
+def test_a_run_that_has_cost_enough_ends_all_searches_with_those_that_are_under_way(store: SqliteStore) -> None:
+    def used_up() -> str | None:
+        return "it costs too much" if len(server.requests) >= 40 else None
+
+    with SlowDatadog(spans=failing(1500)) as server:
+        report = run(server, store, used_up=used_up)
+        time.sleep(0.5)
+    several = len({request.attributes["filter"]["from"] for request in server.searches[-8:]})
+    assert several >= 3
+    assert report.outcome == "partial"
+    assert report.coverage.reasons == ("it costs too much",)
+    assert report.calls == len(server.requests) <= 42
+    assert store.count_captures(CaptureFilter()) >= 300
+
+
 def test_throttling_of_one_search_holds_back_all(store: SqliteStore) -> None:
     with SlowDatadog(spans=failing(800)) as server:
         stop = threading.Timer(2.0, lambda: server.script.append(fake.reply(429, headers={"Retry-After": "2"})))

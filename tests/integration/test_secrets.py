@@ -155,6 +155,18 @@ def test_a_service_keeps_the_new_keys_for_its_next_run_and_asks_once_for_those_t
     assert (len(rejected), google.asked[f"{API}/versions/latest"], google.asked[f"{HASH}/versions/latest"]) == (1, 2, 1)
 
 
+def test_numbers_of_a_run_go_to_datadog_with_the_key_that_was_read_again(google: SecretManager, store: Path) -> None:
+    def rotate(connection: Connection) -> None:
+        google.add(API, NEW_API)
+        reply(401, {"errors": ["Unauthorized"]})(connection)
+
+    taken = {"/api/v2/series": reply(202, {"errors": []})}
+    with FakeDatadog(script=[rotate], also=taken) as datadog:
+        done = evalforge("capture", "--json", env=named(google, store, datadog.url, EVALFORGE_METRICS="datadog"))
+    assert done.code == 0, done.err
+    assert [one.headers["dd-api-key"] for one in datadog.requests if one.path == "/api/v2/series"] == [NEW_API]
+
+
 def test_a_file_that_cannot_be_read_again_leaves_the_rejection_and_says_so(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(API_KEY)

@@ -23,13 +23,14 @@ def serve(
     """
     from evalforge import wiring
     from evalforge.cli.http_server import make_server
+    from evalforge.common.admission import check_may_listen
     from evalforge.common.clock import SystemClock
     from evalforge.common.config import read_settings, unknown_names
     from evalforge.common.errors import ConfigurationError
     from evalforge.common.listening import is_loopback, listening, url_of
 
     settings = read_settings(port=terminal.whole(port, "--port", 0, terminal.HIGHEST_PORT))
-    settings.may_listen(host)
+    check_may_listen(settings, host)
     stop, stream = threading.Event(), terminal.error_stream()
     clock = SystemClock(stop)
     log = wiring.logger(settings, stream, clock)

@@ -10,7 +10,6 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from evalforge.common.errors import ConfigurationError
-from evalforge.common.listening import is_loopback
 from evalforge.common.secret_sources import (
     SECRETS,
     HashKey,
@@ -201,7 +200,7 @@ class Settings(BaseModel):
             return None
         found = FIRESTORE.match(place)
         if found is None:
-            raise ConfigurationError(f"EVALFORGE_STORE={_masked(self.store)}: accepted is {_accepted('store')}")
+            raise ConfigurationError(f"EVALFORGE_STORE={_masked(self.store)}: accepted is {accepted('store')}")
         return FirestoreDatabase(found["project"], found["database"] or "(default)")
 
     @property
@@ -216,33 +215,13 @@ class Settings(BaseModel):
             return user_data_path("evalforge") / "evalforge.db"
         scheme, separator, path = self.store.partition("://")
         if scheme != "sqlite" or not separator or not Path(path).is_absolute() or "\0" in path:
-            raise ConfigurationError(f"EVALFORGE_STORE={_masked(self.store)}: accepted is {_accepted('store')}")
+            raise ConfigurationError(f"EVALFORGE_STORE={_masked(self.store)}: accepted is {accepted('store')}")
         return Path(path)
 
     @property
     def store_name(self) -> str:
         """The store as messages name it."""
         return f"firestore://{'/'.join(self.firestore)}" if self.firestore else str(self.store_path)
-
-    def may_listen(self, host: str) -> None:
-        """Raises ConfigurationError where others could connect to `host` and it was not said who may call."""
-        if self.auth == "cloud-run" and not self.on_cloud_run:
-            raise ConfigurationError(
-                "EVALFORGE_AUTH=cloud-run: Cloud Run checks callers only on Cloud Run, and K_SERVICE is not set; "
-                "set EVALFORGE_AUTH=oidc, or listen on 127.0.0.1 with EVALFORGE_AUTH=none"
-            )
-        if self.auth == "oidc":
-            for field in ("oidc_audience", "oidc_emails"):
-                if not getattr(self, field):
-                    raise ConfigurationError(
-                        f"EVALFORGE_AUTH=oidc needs {variable(field)}, which is not set; it takes {_accepted(field)}"
-                    )
-        if self.auth == "none" and not is_loopback(host):
-            raise ConfigurationError(
-                f"--host={host} can be reached from other machines, and with EVALFORGE_AUTH=none anybody may read "
-                "captures and start runs: set EVALFORGE_AUTH=cloud-run where Cloud Run checks callers, or "
-                "EVALFORGE_AUTH=oidc, or listen on 127.0.0.1"
-            )
 
     def required(self, *fields: str) -> None:
         """Raises ConfigurationError naming the first of these fields that is not set."""
@@ -251,7 +230,7 @@ class Settings(BaseModel):
                 setting = variable(name)
                 files = f" (or {setting}_FILE, the path of a file that holds it)" if setting in SECRETS else ""
                 made = "; `openssl rand -hex 32` makes one" if name == "hash_key" else ""
-                raise ConfigurationError(f"{setting} is not set{files}; it takes {_accepted(name)}{made}")
+                raise ConfigurationError(f"{setting} is not set{files}; it takes {accepted(name)}{made}")
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
@@ -399,5 +378,6 @@ def _descriptions() -> dict[str, str]:
     return {str(field.alias): str(field.description) for field in Settings.model_fields.values()}
 
 
-def _accepted(field: str) -> str:
+def accepted(field: str) -> str:
+    """What a field of Settings takes, for messages."""
     return str(Settings.model_fields[field].description)

@@ -9,7 +9,7 @@ from evalforge.common.clock import Clock
 from evalforge.common.config import Settings, proxies_not_read, told, unknown_names
 from evalforge.common.errors import EvalForgeError
 from evalforge.common.listening import is_loopback
-from evalforge.doctor import datadog_checks, store_checks
+from evalforge.doctor import datadog_checks, service_checks, store_checks
 from evalforge.doctor.findings import Check, Finding, Skipped, ok, problem, warning
 from evalforge.doctor.hash_key import weakness
 from evalforge.ingestion.pii.text.recognizers import built_in
@@ -47,6 +47,9 @@ def checks(settings: Settings, clock: Clock, *, online: bool, wrong: Mapping[str
         ("site", partial(_site, settings=settings, wrong=wrong)),
         ("connection", partial(_connection, settings=settings)),
         *datadog.listed(),
+        ("callers", partial(service_checks.callers, settings=settings, clock=clock)),
+        ("metrics", partial(service_checks.metrics, settings=settings, online=online)),
+        ("prices", partial(service_checks.price_table, clock=clock)),
         ("last run", partial(of_the_store, partial(store_checks.last_run, settings=settings, clock=clock))),
     ]
     return [(name, partial(check, name)) for name, check in found]

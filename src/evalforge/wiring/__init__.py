@@ -7,7 +7,7 @@ from evalforge.wiring.logs import logger
 from evalforge.wiring.rules import custom_rules_in_force, rules_in_force, search_queries
 from evalforge.wiring.runs import capture, check, foreseen_replay, replay_dead_letters
 from evalforge.wiring.secrets import with_reachable_secrets, with_secrets
-from evalforge.wiring.serving import service
+from evalforge.wiring.serving import check_callers, service
 from evalforge.wiring.stores import (
     REQUESTS_PATIENCE_SECONDS,
     open_examination,
@@ -15,6 +15,7 @@ from evalforge.wiring.stores import (
     open_store_to_read,
     store_exists,
 )
+from evalforge.wiring.telemetry import metrics_in_force, otlp_endpoint
 from evalforge.wiring.texts import (
     found_in,
     hash_key_id,
@@ -32,6 +33,7 @@ __all__ = [
     "backfills",
     "capture",
     "check",
+    "check_callers",
     "custom_rules_in_force",
     "foreseen_replay",
     "found_in",
@@ -39,9 +41,11 @@ __all__ = [
     "health",
     "leaks",
     "logger",
+    "metrics_in_force",
     "open_examination",
     "open_store",
     "open_store_to_read",
+    "otlp_endpoint",
     "policy_in_force",
     "probe",
     "replay_dead_letters",

@@ -35,6 +35,7 @@ from evalforge.wiring.telemetry import metrics_in_force, publish, run_that_faile
 from evalforge.wiring.texts import reading_sanitizer
 
 KEYS = (*DATADOG_KEYS, "hash_key")
+NOTHING_READ_ADVICE = "check DD_SITE, EVALFORGE_DATADOG_URL and the network; evalforge doctor says more"
 
 
 def capture(
@@ -68,8 +69,7 @@ def capture(
         publish(in_force(), run, pipeline.log, stopped=stop())
         if run.outcome != "complete" and not run.pages:
             why = next(iter(run.coverage.reasons), "it is not known why")
-            advice = "check DD_SITE, EVALFORGE_DATADOG_URL and the network; evalforge doctor says more"
-            pipeline.log.error(f"nothing could be read from {settings.base_url}: {why}: {advice}")
+            pipeline.log.error("nothing could be read", url=settings.base_url, reason=why, advice=NOTHING_READ_ADVICE)
         return run
 
 

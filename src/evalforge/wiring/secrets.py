@@ -30,12 +30,17 @@ class Secrets:
     def resolved(self, settings: Settings, *fields: str) -> Settings:
         """The settings with these secrets in them. Raises ConfigurationError or SecretsUnreachable.
 
-        Of Secret Manager each is asked for once in the life of the process, as long as nobody says `renewed`.
+        Of Secret Manager each is asked for once in the life of the process, as long as nobody says `renewed`; not at
+        all where the settings have been resolved before.
         """
         settings.required(*fields)
-        for source in filter(None, map(settings.source, fields)):
+        for field in fields:
+            source = settings.source(field)
+            if source is None:
+                continue
             with self._reading:
-                if source.kind == "secret manager" and source not in self._values:
+                wanted = source.kind == "secret manager" and getattr(settings, field) is None
+                if wanted and source not in self._values:
                     self._values[source] = _read(source, settings, self._stop)
                 value = self._values.get(source)
             if value is not None:

@@ -42,7 +42,7 @@ def service(
     scope_in_force(settings)
     metrics_in_force(settings)
     scanner_of(settings, custom_rules_in_force(settings))
-    callers = _callers(settings, clock, certificates_url) if settings.auth == "oidc" else None
+    callers = check_callers(settings, clock, certificates_url) if settings.auth == "oidc" else None
     opened = open_store(settings, REQUESTS_PATIENCE_SECONDS)
     if settings.firestore is None:
         opened.close()
@@ -82,7 +82,8 @@ def service(
     )
 
 
-def _callers(settings: Settings, clock: Clock, certificates_url: str | None) -> Callers:
+def check_callers(settings: Settings, clock: Clock, certificates_url: str | None = None) -> Callers:
+    """What checks tokens of Google. Raises ConfigurationError where it is not installed. Asks nobody for anything."""
     try:
         from evalforge.cloud.certificates import GOOGLE_CERTIFICATES, Certificates
         from evalforge.cloud.identity_tokens import GoogleTokens

@@ -4,12 +4,14 @@ import re
 from contextlib import suppress
 
 from evalforge import __version__
-from evalforge.common.config import Settings
+from evalforge.common.config import Settings, chosen
 from evalforge.common.errors import ConfigurationError, EvalForgeError, MetricsNotSent
 from evalforge.ingestion.run_journal import Log
 from evalforge.models import IngestionRun
 from evalforge.ports import CaptureStore, RunMetrics
 
+OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+OTLP_USUAL_ENDPOINT = "http://localhost:4318"
 SECONDS, SECONDS_WHEN_STOPPED = 3.0, 1.0
 """How long a run that is over may wait for its metrics; and one that a signal ended, whose process must go."""
 
@@ -38,6 +40,12 @@ def metrics_in_force(settings: Settings) -> RunMetrics | None:
             f"{named[0] if named else 'a variable OTEL_*'} holds (value not shown): mend it or unset it"
         ) from None
     return None
+
+
+def otlp_endpoint() -> str:
+    """Where the SDK sends to (OpenTelemetry specification, "OTLP Exporter Configuration"), for messages."""
+    told = chosen(*OTLP_ENDPOINTS)
+    return next((told[name] for name in OTLP_ENDPOINTS if name in told), OTLP_USUAL_ENDPOINT)
 
 
 def publish(metrics: RunMetrics | None, run: IngestionRun | None, log: Log, *, stopped: bool) -> None:

@@ -87,10 +87,12 @@ class Attempts:
         self._connect, self._connections = connect, threading.Lock()
         self._idle = [connect(self.turns.stopped)]
         self._closed = False
+        self._sent = {*headers.values()}
         self.rate_limit = RateLimit()
 
     def use(self, headers: Mapping[str, str]) -> None:
         """Send these headers from now on."""
+        self._sent = {*self._sent, *headers.values()}
         self._headers = headers
 
     def ask(self, request: Request[T]) -> Reply[T]:
@@ -189,7 +191,7 @@ class Attempts:
     def _without_keys(self, limit: RateLimit) -> RateLimit:
         """A hostile server may echo a key as the limit's name."""
         name = (limit.name or "").casefold()
-        echoed = any(name in key.casefold() or key.casefold() in name for key in self._headers.values() if name)
+        echoed = any(name in key.casefold() or key.casefold() in name for key in self._sent if name)
         return msgspec.structs.replace(limit, name=None) if echoed else limit
 
     def _wait(self, state: RetryCallState) -> float:
