@@ -246,3 +246,10 @@ def test_compiled_rules_get_a_folder_where_kingfisher_would_find_none_and_nowher
     monkeypatch.setenv("HOME", "/home/jane")
     keep_compiled_rules()
     assert "KF_RULE_CACHE_DIR" not in os.environ
+
+
+def test_a_key_that_was_put_where_its_files_path_belongs_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings({"DD_API_KEY_FILE": "canary5f1d2c3b4a"})
+    assert "canary" not in str(refused.value)
+    assert str(refused.value).startswith("DD_API_KEY_FILE (value not shown, as it has no folder and may be the key")

@@ -26,8 +26,12 @@ class SecretSource(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The setting and the place, as messages name them; never the secret."""
-        return f"{self.setting}_FILE={self.place}" if self.kind == "file" else f"{self.setting}={self.place}"
+        """The setting and the place, as messages name them; never the secret, even where it stands for a path."""
+        if self.kind == "secret manager":
+            return f"{self.setting}={self.place}"
+        if "/" not in self.place:
+            return f"{self.setting}_FILE (value not shown, as it has no folder and may be the key itself)"
+        return f"{self.setting}_FILE={self.place}"
 
 
 def in_secret_manager(setting: str, value: str) -> SecretSource | None:
