@@ -5,16 +5,26 @@
 #
 # It asks for Datadog's two keys, unless they are in Secret Manager already, and can be run again: what is there stays.
 # It makes what deploy/terraform makes, but for alerts and metrics.
+#
+# PROJECT, REGION and DD_SITE it needs; these it can do without:
+#   LOCATION        of the database, for good (default: REGION)
+#   DATABASE        of Firestore (default: (default))
+#   RETENTION_DAYS  how long captures are kept, 7 to 3650 (default: 0, for ever)
+#   SETTINGS        more settings, with a comma before each, such as ,EVALFORGE_ML_APPS=support-bot
 set -euo pipefail
+if [ $# -gt 0 ]; then # it takes no arguments: --help, or any other, is answered with the text above
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+  case $1 in -h | --help) exit 0 ;; *) exit 2 ;; esac
+fi
 cd "$(dirname "$0")/.."
 
 : "${PROJECT:?the id of the Google Cloud project}"
 : "${REGION:?where the service runs, such as europe-west1}"
 : "${DD_SITE:?your Datadog site, such as datadoghq.com or datadoghq.eu}"
-LOCATION=${LOCATION:-$REGION}        # of the database; it can never be changed
+LOCATION=${LOCATION:-$REGION}
 DATABASE=${DATABASE:-(default)}
-SETTINGS=${SETTINGS:-}               # more settings, such as ,EVALFORGE_ML_APPS=support-bot
-RETENTION_DAYS=${RETENTION_DAYS:-0}  # 0: captures are kept for ever
+SETTINGS=${SETTINGS:-}
+RETENTION_DAYS=${RETENTION_DAYS:-0}
 IMAGE=$REGION-docker.pkg.dev/$PROJECT/evalforge/evalforge
 RUNTIME=evalforge-runtime@$PROJECT.iam.gserviceaccount.com
 SCHEDULER=evalforge-scheduler@$PROJECT.iam.gserviceaccount.com

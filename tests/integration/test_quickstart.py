@@ -139,3 +139,16 @@ def test_shellcheck_finds_nothing(script: Path) -> None:
         [str(Path(sys.executable).with_name("shellcheck")), str(script)], capture_output=True, text=True, timeout=60
     )
     assert done.stdout == ""
+
+
+def test_it_says_what_it_is_and_which_variables_it_takes_when_asked_for_help() -> None:
+    done = subprocess.run(["bash", str(SCRIPT), "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("PROJECT", "REGION", "DD_SITE", "LOCATION", "DATABASE", "RETENTION_DAYS", "SETTINGS"):
+        assert name in done.stdout
+
+
+def test_a_flag_that_it_does_not_know_starts_nothing() -> None:
+    done = subprocess.run(["bash", str(SCRIPT), "--dry-run"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "PROJECT=my-project-1" in done.stdout

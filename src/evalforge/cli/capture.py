@@ -18,7 +18,9 @@ def capture(
     lookback: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="How far back to read, and no further: 90m, 24h, 3d; at most 72h. Default: 24h."
+            metavar="TIME",
+            help="How far back to read, and no further: 90m, 24h, 3d; at most 72h. "
+            "Default: EVALFORGE_LOOKBACK_HOURS, else 24h.",
         ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on a terminal too.")] = False,

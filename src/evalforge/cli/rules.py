@@ -15,7 +15,10 @@ def rules(
         typer.Option(metavar="FILE", help="Read a window once more and compare FILE with the rules in force."),
     ] = None,
     lookback: Annotated[
-        str | None, typer.Option(metavar="TIME", help="The window of --check: 90m, 24h, 3d. Default: 24h.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="The window of --check: 90m, 24h, 3d. Default: EVALFORGE_LOOKBACK_HOURS, else 24h."
+        ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on a terminal too.")] = False,
 ) -> int:
