@@ -38,7 +38,7 @@ PHASES = (
     "release",
 )
 """The steps of a run at which it is killed or frozen: all its writes, and the requests in between."""
-RARELY_REACHED = (SIDE_BY_SIDE, SIDE_BY_SIDE, "context", "context", "progress", "forgetting", "forgetting")
+RARELY_REACHED = (SIDE_BY_SIDE, SIDE_BY_SIDE, "context", "context", "progress")
 """Drawn more often than the others, for many a run never comes to them."""
 ANY_WRITE = "write"
 """Stands for any of them but the requests."""
